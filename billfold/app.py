@@ -1,0 +1,164 @@
+"""Puts the server together: the only file that knows every part."""
+
+import asyncio
+import contextlib
+import json
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from billfold import control, demo_world
+from billfold.access import health_v3, mfa_v3, sessions_v3
+from billfold.books import audit
+from billfold.door import reference
+from billfold.door.door import Door
+from billfold.door.openapi import document
+from billfold.door.sender import Sender
+from billfold.door.watch import Watch
+from billfold.events import subscriptions_v3
+from billfold.events.delivery import make_deliverer
+from billfold.events.outbox import DELIVER, write_events
+from billfold.events.payloads_v3 import render
+from billfold.funding import bank_accounts_v3
+from billfold.kit import agenda, secrets, travel
+from billfold.kit.database import open_database
+from billfold.kit.environment import Environment, claim
+from billfold.kit.errors import Unavailable
+from billfold.kit.ids import Ids
+from billfold.kit.policy import POLICIES, Policy
+from billfold.kit.secrets import Passwords
+from billfold.kit.work import Work
+from billfold.payables import bills_v3, payments, payments_v3, vendors_v3
+from billfold.settings import Settings, load
+
+VOICES = (
+    sessions_v3, mfa_v3, bank_accounts_v3, vendors_v3, bills_v3, payments_v3, subscriptions_v3,
+    health_v3, control,
+)  # fmt: skip
+TROUBLE_PAUSE_SECONDS = 1.0
+OPERATIONS = [operation for voice in VOICES for operation in voice.operations]
+
+log = logging.getLogger("billfold")
+
+
+def post(work: Work) -> None:
+    """What a unit of work leaves behind beside its rows."""
+    write_events(work, render)
+    audit.write_traces(work)
+    agenda.write_plans(work)
+
+
+async def check(billfold: "Billfold") -> None:
+    """Whether the data may be served under this policy, before anything listens; or Unusable."""
+    await billfold.environment.database.start()
+    try:
+        await claim(billfold.environment)
+    finally:
+        await billfold.environment.database.close()
+
+
+class Billfold:
+    """A running environment with its agenda's handlers and its web application."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        policy = _policy(settings)
+        self.environment = Environment(
+            database=open_database(settings.database_url),
+            secrets=secrets.load(settings.folder, make=policy.makes_key),
+            policy=policy,
+            ids=Ids(),
+            post=post,
+            passwords=Passwords(policy.cheap_passwords),
+            handlers={payments.STEP: agenda.rule(payments.take_step)},
+        )
+        self.watch = Watch(settings.log == "requests", settings.slow_milliseconds / 1000)
+        self.sender = Sender(policy, self.watch)
+        self.environment.handlers[DELIVER] = make_deliverer(self.sender.send)
+        self.door = Door(self.environment, OPERATIONS, self.watch)
+        pages = [
+            Route("/openapi.json", self._openapi),
+            Route("/healthz", self._healthz),
+            Route("/metrics", self._metrics),
+            reference.route(OPERATIONS),
+            Route("/", lambda request: RedirectResponse("/docs")),
+        ]
+        self.pages = {page.path for page in pages}
+        self.web = Starlette(routes=pages, lifespan=self.lifespan)
+
+    async def __call__(self, scope, receive, send) -> None:
+        """The API needs nothing of Starlette's; pages and the lifespan do."""
+        api = scope["type"] == "http" and scope["path"] not in self.pages
+        await (self.door if api else self.web)(scope, receive, send)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(self, _: object = None) -> AsyncIterator[None]:
+        await self.environment.database.start()
+        starts = await claim(self.environment)
+        if self.settings.seed >= 0:
+            # Each start draws other ids than the one before it, and the same ones next time.
+            self.environment.ids = Ids(f"{self.settings.seed} {starts}")
+        if self.environment.policy.controlled:
+            await demo_world.ensure(self.environment)
+        workers = []
+        if self.settings.worker:
+            workers = [
+                asyncio.create_task(self._keep(do)) for do in (agenda.work_forever, travel.resume)
+            ]
+        warm = asyncio.create_task(asyncio.to_thread(_warm_up))
+        try:
+            yield
+        finally:
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(warm, *workers, return_exceptions=True)
+            await self.sender.close()
+            await self.door.uses.close()
+            await self.environment.database.close()
+
+    async def _keep(self, do: Callable[[Environment], Awaitable[None]]) -> None:
+        """Do it again and again for as long as the server lives, whatever comes between."""
+        while True:
+            try:
+                await do(self.environment)
+            except Exception:
+                log.exception("%s goes on", do.__name__)
+            await asyncio.sleep(TROUBLE_PAUSE_SECONDS)
+
+    async def _openapi(self, request: Request) -> Response:
+        return Response(json.dumps(document(OPERATIONS)), media_type="application/json")
+
+    async def _healthz(self, request: Request) -> Response:
+        """Whether requests can be served: the database answers."""
+        try:
+            await self.environment.read(lambda work: work.connection.fetch("SELECT 1", []))
+        except Unavailable:
+            return Response("the database does not answer\n", status_code=503)
+        return Response("ok\n")
+
+    async def _metrics(self, request: Request) -> Response:
+        parked = await self.environment.read(agenda.parked)
+        return Response(self.watch.metrics(parked), media_type="text/plain; version=0.0.4")
+
+
+def _warm_up() -> None:
+    """What the first log line needs, imported beside the first requests instead of within one."""
+    from billfold.door import logs
+
+    logs.logger()
+
+
+def _policy(settings: Settings) -> Policy:
+    policy = POLICIES[settings.policy]
+    return replace(policy, fixed_code=settings.mfa_code) if settings.mfa_code else policy
+
+
+def from_environment() -> Billfold:
+    """For a server process that another one started: its settings are all in BILLFOLD_…."""
+    settings, _ = load()
+    return Billfold(settings)

@@ -1,0 +1,49 @@
+"""A request as it stands at the door: its line, its headers and, once it was let in, its body."""
+
+from dataclasses import dataclass
+from urllib.parse import parse_qsl
+
+from billfold.kit.errors import INVALID_PARAMETER, Refusal
+from billfold.kit.work import Caller
+
+
+@dataclass(slots=True)
+class Arrival:
+    method: str
+    path: str
+    query: bytes
+    headers: dict[bytes, bytes]
+    peer: str
+    body: bytes = b""
+    # Found out at the door: which operation is meant, and who asks.
+    route: str = ""
+    caller: Caller | None = None
+
+    @classmethod
+    def of(cls, scope) -> "Arrival":
+        client = scope.get("client")
+        return cls(
+            scope["method"], scope["path"], scope["query_string"], dict(scope["headers"]),
+            client[0] if client else "",
+        )  # fmt: skip
+
+    def header(self, name: str) -> str:
+        """The header's value, "" when it was not sent; names are compared without case."""
+        return self.headers.get(name.lower().encode(), b"").decode("latin-1")
+
+    @property
+    def declared_length(self) -> int:
+        """The bytes its Content-Length announces, 0 when it announces none."""
+        text = self.header("content-length")
+        return int(text) if text.isdigit() else 0
+
+    def asked(self) -> dict[str, str]:
+        """The query string; a name that was sent twice counts with its last value."""
+        try:
+            text = self.query.decode("ascii")
+            asked = dict(parse_qsl(text, keep_blank_values=True, errors="strict"))
+        except ValueError:
+            raise Refusal(INVALID_PARAMETER, "query string") from None
+        if "%00" in text or "\0" in text:
+            raise Refusal(INVALID_PARAMETER, "query string: no text may hold a NUL character")
+        return asked

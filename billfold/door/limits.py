@@ -1,0 +1,74 @@
+"""Limits on what a stranger may send: how much, how deep, how slowly."""
+
+import asyncio
+import re
+from itertools import accumulate
+
+from billfold.kit.errors import MALFORMED, NOT_JSON, TOO_LARGE, Refusal
+
+BODY_BYTES_MAX = 1024 * 1024
+BODY_SECONDS_MAX = 30
+DEPTH_MAX = 64
+
+# Always matches from a quote on, closed or not, and never steps back: linear, whatever is sent.
+_STRINGS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+_NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+# One level in is 1, one out is -1 as a signed byte.
+_STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
+
+
+async def read_body(receive, declared: int = 0, bytes_max: int = BODY_BYTES_MAX) -> bytes:
+    """The whole body, or a refusal as soon as it is too much (413) or comes too slowly (400)."""
+    if declared > bytes_max:
+        raise Refusal(TOO_LARGE, str(bytes_max))
+    message = await _next(receive)
+    body = message.get("body", b"")
+    if message.get("more_body"):
+        parts = [body]
+        size = len(body)
+        async with _in_time():
+            while message.get("more_body") and size <= bytes_max:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientLeft
+                parts.append(message.get("body", b""))
+                size += len(parts[-1])
+        body = b"".join(parts)
+    if len(body) > bytes_max:
+        raise Refusal(TOO_LARGE, str(bytes_max))
+    return body
+
+
+class ClientLeft(Exception):
+    """Nobody waits for the answer any more."""
+
+
+async def _next(receive) -> dict:
+    async with _in_time():
+        message = await receive()
+    if message["type"] == "http.disconnect":
+        raise ClientLeft
+    return message
+
+
+class _in_time:
+    """Refuse a body that takes too long, as slow as its client may be."""
+
+    async def __aenter__(self) -> None:
+        self._timeout = asyncio.timeout(BODY_SECONDS_MAX)
+        await self._timeout.__aenter__()
+
+    async def __aexit__(self, *error) -> None:
+        try:
+            await self._timeout.__aexit__(*error)
+        except TimeoutError:
+            raise Refusal(MALFORMED, "body: did not arrive in time") from None
+
+
+def check_depth(body: bytes) -> None:
+    """Refuse what is nested too deep before anything parses it; all of it runs at the speed of C."""
+    if body.count(b"{") + body.count(b"[") <= DEPTH_MAX:
+        return
+    steps = _STRINGS.sub(b"", body).translate(_STEPS, _NOT_BRACKETS)
+    if max(accumulate(memoryview(steps).cast("b"))) > DEPTH_MAX:
+        raise Refusal(NOT_JSON, f"it is nested deeper than {DEPTH_MAX}")

@@ -1,0 +1,130 @@
+"""The operation table: method, path, gate, body, answer, status and the function that does it.
+
+    @operations.post("/connect/v3/bills", SIGNED_IN, refuses=[DUPLICATE_INVOICE])
+    def create_bill(work: Work, request: BillRequest) -> BillView:
+
+A row is read from the decorator and the signature. Routing, decoding, gates and the OpenAPI
+document come from the table. A plain function gets the Work of its one unit: `get` reads, the
+others write. An `async` one gets the Environment and opens its own units, because it must wait.
+
+What a parameter is follows from its type: a Query is read from the query string, Asked is the list
+grammar, Arrival the request itself; names of the path are texts; what is left is the body.
+"""
+
+import inspect
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from billfold.door.arrival import Arrival
+from billfold.door.gates import Gate
+from billfold.door.wire import Query, decoder
+from billfold.kit.errors import Problem
+from billfold.kit.listing import Asked
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    method: str
+    path: str
+    gate: Gate
+    status: int
+    do: Callable
+    tag: str
+    refuses: tuple[Problem, ...]
+
+    # Read from the signature.
+    body_name: str | None = None
+    body: object = None
+    body_default: object = None
+    body_may_be_empty: bool = False
+    decoder: Any = None
+    query_name: str | None = None
+    query: type | None = None
+    arrival_name: str | None = None
+    asks: bool = False
+    answer: object = None
+    waits: bool = False
+
+    # Left out of the OpenAPI document: an older spelling of another path.
+    older: bool = field(default=False)
+
+    @property
+    def writes(self) -> bool:
+        return self.method != "GET"
+
+    @property
+    def name(self) -> str:
+        return self.do.__name__
+
+
+class Operations(list[Operation]):
+    """The operations of one resource."""
+
+    def __init__(self, tag: str) -> None:
+        super().__init__()
+        self.tag = tag
+
+    def get(self, path: str, gate: Gate, **more) -> Callable:
+        return self._add("GET", path, gate, 200, **more)
+
+    def post(self, path: str, gate: Gate, status: int = 201, **more) -> Callable:
+        return self._add("POST", path, gate, status, **more)
+
+    def patch(self, path: str, gate: Gate, **more) -> Callable:
+        return self._add("PATCH", path, gate, 200, **more)
+
+    def put(self, path: str, gate: Gate, **more) -> Callable:
+        return self._add("PUT", path, gate, 200, **more)
+
+    def delete(self, path: str, gate: Gate, status: int = 200, **more) -> Callable:
+        return self._add("DELETE", path, gate, status, **more)
+
+    def _add(
+        self, method: str, path: str, gate: Gate, status: int,
+        refuses: Sequence[Problem] = (), older: bool = False,
+    ) -> Callable:  # fmt: skip
+        def note(do: Callable) -> Callable:
+            signature = inspect.signature(do)
+            _, *rest = signature.parameters.values()
+            read: dict = {}
+            for parameter in rest:
+                kind = parameter.annotation
+                if parameter.name in in_path(path):
+                    continue
+                if kind is Asked:
+                    read["asks"] = True
+                elif kind is Arrival:
+                    read["arrival_name"] = parameter.name
+                elif isinstance(kind, type) and issubclass(kind, Query):
+                    read |= {"query_name": parameter.name, "query": kind}
+                else:
+                    assert "body" not in read, f"{do.__name__}: what is {parameter.name}?"
+                    read |= {
+                        "body_name": parameter.name, "body": kind, "decoder": decoder(kind),
+                        "body_default": parameter.default,
+                        "body_may_be_empty": parameter.default is not parameter.empty,
+                    }  # fmt: skip
+            self.append(
+                Operation(
+                    method,
+                    path,
+                    gate,
+                    status,
+                    do,
+                    self.tag,
+                    tuple(refuses),
+                    older=older,
+                    answer=signature.return_annotation,
+                    waits=inspect.iscoroutinefunction(do),
+                    **read,
+                )
+            )
+            return do
+
+        return note
+
+
+def in_path(path: str) -> list[str]:
+    return re.findall(r"{(\w+)}", path)

@@ -1,0 +1,41 @@
+"""Refusals and crashes as v3 says them: always an array, one element per problem."""
+
+from datetime import datetime
+
+from billfold.door.wire import Stamp, Wire, encode, stamp
+from billfold.kit.errors import (
+    BROKEN,
+    IN_DOUBT,
+    UNAVAILABLE,
+    InDoubt,
+    Refusal,
+    Unavailable,
+)
+
+
+class BdcError(Wire):
+    """`code` is absent from the errors of a body's shape; their message begins with the field."""
+
+    timestamp: Stamp
+    severity: str
+    category: str
+    message: str
+    code: str | None = None
+
+
+def refused(refusal: Refusal, now: datetime) -> tuple[int, bytes]:
+    errors = [
+        BdcError(stamp(now), "ERROR", problem.category, problem.say(about), problem.code)
+        for problem, about in refusal.problems
+    ]
+    return refusal.problems[0][0].status, encode(errors)
+
+
+def broken(now: datetime) -> tuple[int, bytes]:
+    """What happened is in the log; a stranger learns nothing from it."""
+    return refused(Refusal(BROKEN), now)
+
+
+def unavailable(now: datetime, trouble: Unavailable) -> tuple[int, bytes]:
+    problem = IN_DOUBT if isinstance(trouble, InDoubt) else UNAVAILABLE
+    return refused(Refusal(problem), now)

@@ -1,0 +1,100 @@
+"""What is seen of the server: log lines and numbers. Bodies, secrets and queries never are.
+
+Numbers are plain counters here; prometheus-client and structlog are imported when they are first
+needed, so that neither start nor answer waits for them.
+"""
+
+import itertools
+import os
+from bisect import bisect_left
+from dataclasses import dataclass, field
+from typing import Any
+
+from billfold.door.arrival import Arrival
+
+BUCKETS_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+UNKNOWN_ROUTE = "unknown"
+
+
+@dataclass(slots=True)
+class Series:
+    """Answers of one route and status: how many, in how much time."""
+
+    seconds: float = 0.0
+    buckets: list[int] = field(default_factory=lambda: [0] * (len(BUCKETS_SECONDS) + 1))
+
+
+class Watch:
+    def __init__(self, every_request: bool = False, slow_seconds: float = 1.0) -> None:
+        self.every_request = every_request
+        self.slow_seconds = slow_seconds
+        self.answers: dict[tuple[str, str, int], Series] = {}
+        self.deliveries: dict[str, int] = {}
+        self._ids = itertools.count()
+        self._process = f"{os.getpid():x}-".encode()
+
+    def note(self, arrival: Arrival, status: int, seconds: float, error: BaseException | None) -> bytes:
+        """Count an answer, log it if it is worth a line, and give it a name to be asked about by."""
+        request_id = self._process + b"%x" % next(self._ids)
+        key = arrival.method, arrival.route or UNKNOWN_ROUTE, status
+        series = self.answers.get(key)
+        if series is None:
+            series = self.answers[key] = Series()
+        series.seconds += seconds
+        series.buckets[bisect_left(BUCKETS_SECONDS, seconds)] += 1
+        if self.every_request or status > 499 or seconds > self.slow_seconds:
+            self._log(arrival, status, seconds, error, request_id)
+        return request_id
+
+    def _log(self, arrival: Arrival, status: int, seconds: float, error, request_id: bytes) -> None:
+        from billfold.door.logs import logger
+
+        level = "error" if status > 499 else "info"
+        caller = arrival.caller
+        said: dict[str, Any] = {
+            "request_id": request_id.decode(), "method": arrival.method,
+            "route": arrival.route or UNKNOWN_ROUTE, "status": status,
+            "milliseconds": round(seconds * 1000, 1),
+            "organization": caller and caller.organization_id, "user": caller and caller.user_id,
+        }  # fmt: skip
+        getattr(logger(), level)("request", exc_info=error, **said)
+
+    def metrics(self, parked: int) -> bytes:
+        """The numbers in Prometheus' text form."""
+        from prometheus_client import CollectorRegistry, generate_latest
+
+        registry = CollectorRegistry()
+        registry.register(_Numbers(self, parked))
+        return generate_latest(registry)
+
+
+class _Numbers:
+    def __init__(self, watch: Watch, parked: int) -> None:
+        self.watch, self.parked = watch, parked
+
+    def collect(self):
+        from prometheus_client.core import (
+            CounterMetricFamily,
+            GaugeMetricFamily,
+            HistogramMetricFamily,
+        )
+
+        answers = HistogramMetricFamily(
+            "billfold_request_seconds", "Answers by route and status.",
+            labels=["method", "route", "status"],
+        )  # fmt: skip
+        for (method, route, status), series in list(self.watch.answers.items()):
+            sums = itertools.accumulate(series.buckets)
+            bounds = [*map(str, BUCKETS_SECONDS), "+Inf"]
+            answers.add_metric(
+                [method, route, str(status)], list(zip(bounds, sums, strict=True)), series.seconds
+            )
+        yield answers
+        deliveries = CounterMetricFamily(
+            "billfold_deliveries", "Attempts to deliver a notification.", labels=["outcome"]
+        )
+        for outcome, count in list(self.watch.deliveries.items()):
+            deliveries.add_metric([outcome], count)
+        yield deliveries
+        what = "Items of the agenda that failed again and again and are not tried any more."
+        yield GaugeMetricFamily("billfold_agenda_parked", what, value=self.parked)

@@ -1,0 +1,153 @@
+"""Habits of the wire: camelCase, unset left out, unknown ignored, exact money and times.
+
+msgspec stops at the first fault; `faults` walks the value again and names them all.
+"""
+
+import re
+from collections.abc import Iterator
+from decimal import Decimal, InvalidOperation
+from itertools import islice
+from typing import Annotated, Any, get_args, get_origin
+
+import msgspec
+from msgspec import UNSET, Meta, Struct
+
+from billfold.door.limits import check_depth
+from billfold.kit.clock import stamp
+from billfold.kit.errors import MALFORMED, NOT_JSON, Refusal
+
+
+class Wire(Struct, rename="camel", omit_defaults=True):
+    """A body. What has a default is left out of an answer while it has it."""
+
+
+class Query(Struct, rename="camel"):
+    """What a query string may hold, for operations that are no list."""
+
+
+class Nothing(Wire):
+    """A body in which nothing is asked: {} or none at all."""
+
+
+# With at least one character that is no blank.
+NOT_BLANK = r"\S"
+Name = Annotated[str, Meta(min_length=1, max_length=100, pattern=NOT_BLANK)]
+Short = Annotated[str, Meta(max_length=100)]
+Text = Annotated[str, Meta(max_length=4000)]
+Country = Annotated[str, Meta(pattern="^[A-Z]{2}$")]
+Currency = Annotated[str, Meta(pattern="^[A-Z]{3}$")]
+Stamp = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
+Amount = Decimal
+
+__all__ = ["Amount", "Name", "Stamp", "Text", "Wire", "decode", "decoder", "encode", "stamp"]
+
+FAULTS_MAX = 100  # A thousand wrong lines are told by their first hundred faults.
+ITEMS_MAX = 1000  # No list of the API is longer.
+
+# As JSON writes it: behind an even number of backslashes. PostgreSQL keeps it in no text.
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+
+encode = msgspec.json.Encoder(decimal_format="number").encode
+
+WORDS = (
+    (r"`array` of length (>=|<=) (\d+)", r"size must be \1 \2"),
+    (r"length >= 1\b", "must not be blank"),
+    (r"matching regex '\\\\S'", "must not be blank"),
+    (r"matching regex.*", "invalid value"),
+    (r"length (>=|<=) (\d+)", r"size must be \1 \2"),
+    (r"Invalid enum value.*", "invalid value"),
+    (r"Invalid (\S+).*", "an instance could not be constructed: invalid value"),
+    (r"Expected `(\w+)[^`]*`, got .*", r"an instance of \1 could not be constructed"),
+    (r"Expected `\w+` >= (\S+)", r"must be greater than or equal to \1"),
+    (r"Expected `\w+` <= (\S+)", r"must be less than or equal to \1"),
+    (r"Expected `?(.+?)`?$", r"must be \1"),
+)
+
+
+def decoder(kind: type) -> msgspec.json.Decoder:
+    """Not strict, because BILL takes "true" for true, and its own examples send it."""
+    return msgspec.json.Decoder(kind, strict=False)
+
+
+def decode(reads: msgspec.json.Decoder, body: bytes):
+    """The body as what it must be; every fault is named, as far as there is room for them."""
+    if not body.strip():
+        raise Refusal(MALFORMED, "body: must not be null")
+    check_depth(body)
+    if b"\\u0000" in body and _NUL.search(body):
+        raise Refusal(MALFORMED, "body: no text may hold a NUL character")
+    try:
+        try:
+            return reads.decode(body)
+        except msgspec.ValidationError as error:
+            found = list(islice(faults(_untyped(body), reads.type), FAULTS_MAX))
+            raise Refusal.of([(MALFORMED, fault) for fault in found or [str(error)]]) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        why = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
+        raise Refusal(NOT_JSON, why) from None
+
+
+def _number(text: str) -> Decimal | str:
+    """What is no number that can be kept stays a text, and is found to be the wrong type."""
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return text
+
+
+_untyped = msgspec.json.Decoder(float_hook=_number).decode
+
+
+def read_query(kind: type[Query], asked: dict[str, str]):
+    try:
+        return msgspec.convert(asked, kind, strict=False)
+    except msgspec.ValidationError:
+        found = [(MALFORMED, fault) for fault in faults(asked, kind)]
+        raise Refusal.of(found) from None
+
+
+def faults(value: Any, kind: Any, path: str = "") -> Iterator[str]:
+    """Everything that is wrong with a value, as "path: what it must be"."""
+    try:
+        msgspec.convert(value, kind, strict=False)
+        return
+    except msgspec.ValidationError as error:
+        wrong = str(error).partition(" - at")[0]
+    inner = _plain(kind)
+    if isinstance(value, dict) and isinstance(inner, type) and issubclass(inner, Struct):
+        for field in msgspec.structs.fields(inner):
+            at = f"{path}.{field.encode_name}".lstrip(".")
+            if field.encode_name in value:
+                yield from faults(value[field.encode_name], field.type, at)
+            elif field.required:
+                yield f"{at}: must not be {'blank' if _plain(field.type) is str else 'null'}"
+    elif isinstance(value, list) and get_origin(inner) is list and value:
+        of_items = False
+        # A list that is too long is told so first; its thousandth item says nothing new.
+        seen = () if "`array` of length" in wrong else value[:ITEMS_MAX]
+        for place, item in enumerate(seen):
+            for fault in faults(item, get_args(inner)[0], f"{path}[{place}]"):
+                of_items = True
+                yield fault
+        if not of_items:
+            yield f"{path or 'body'}: {_said(wrong, value)}"
+    else:
+        yield f"{path or 'body'}: {_said(wrong, value)}"
+
+
+def _plain(kind: Any) -> Any:
+    """The type under constraints and "or nothing"."""
+    if get_origin(kind) is Annotated:
+        return _plain(get_args(kind)[0])
+    parts = [part for part in get_args(kind) if part not in (type(None), type(UNSET))]
+    return _plain(parts[0]) if parts and get_origin(kind) is not list else kind
+
+
+def _said(wrong: str, value: Any) -> str:
+    """In the words clients of BILL have seen, which are those of Java's bean validation."""
+    if value is None:
+        return "must not be null"
+    for pattern, words in WORDS:
+        if re.search(pattern, wrong):
+            return re.sub(f".*?{pattern}", words, wrong, count=1)
+    return wrong

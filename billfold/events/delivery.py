@@ -1,0 +1,110 @@
+"""Delivery: decide, sign, send, record, try again, and give up on a receiver who never answers.
+
+The network call stands between two units of work, inside neither. A crash leaves the item's lease to
+run out: what was sent may be sent again, with the same event id (at least once).
+"""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+from msgspec import Struct, json
+
+from billfold.events.catalog import VERSIONS
+from billfold.events.outbox import DELIVER, Delivery, DeliveryState, Event, said
+from billfold.events.subscriptions import Subscription
+from billfold.kit import agenda
+from billfold.kit.agenda import AgendaItem
+from billfold.kit.environment import Environment
+from billfold.kit.secrets import signature
+from billfold.kit.work import Work
+
+# Documented (`webhooks.yaml`, retry_schedule); then the subscription is disabled.
+RETRY_SECONDS = (2, 4, 8, 16)
+SIGNATURE_HEADER = "x-bill-sha-signature"
+# The one status that counts; 204 and a redirect are failures.
+WELL = 200
+
+
+class Answered(Struct, frozen=True):
+    """What came of an attempt: the receiver's status, or why there is none."""
+
+    status: int | None
+    failure: str | None = None
+
+
+class Parcel(Struct, frozen=True):
+    """What is to be sent where."""
+
+    url: str
+    body: bytes
+    headers: dict[str, str]
+
+
+Send = Callable[[Parcel], Awaitable[Answered]]
+
+
+class Metadata(Struct, rename="camel", frozen=True):
+    event_id: str
+    subscription_id: str
+    organization_id: str
+    event_type: str
+    version: str = VERSIONS[0]
+
+
+def body_of(work: Work, event: Event, subscription_id: str) -> bytes:
+    """The notification, to the byte: the same at every attempt, because it is signed."""
+    metadata = Metadata(event.id, subscription_id, event.organization_id, event.event_type)
+    return b'{"metadata":' + json.encode(metadata) + b"," + said(work, event)[1:]
+
+
+def make_deliverer(send: Send) -> agenda.Handler:
+    """The agenda's handler of deliveries; `send` is what reaches the network."""
+
+    async def deliver(environment: Environment, item: AgendaItem) -> None:
+        parcel = await environment.read(lambda work: _packed(work, item.subject_id), item.caller)
+        answered = await send(parcel) if parcel else None
+
+        def record(work: Work) -> None:
+            if answered:
+                _record(work, item.subject_id, answered)
+            else:
+                _stop(work, item.subject_id)
+            agenda.finish(work, item)
+
+        await environment.write(record, item.caller)
+
+    return deliver
+
+
+def _packed(work: Work, delivery_id: str) -> Parcel | None:
+    """None when nobody wants it any more."""
+    delivery = work.find(Delivery, delivery_id)
+    found = work.rows(Subscription, id=delivery.subscription_id)
+    if not found or not found[0].enabled or delivery.state is not DeliveryState.PENDING:
+        return None
+    (subscription,) = found
+    body = body_of(work, work.find(Event, delivery.event_id), subscription.id)
+    key = work.secrets.open(subscription.key, subscription.id)
+    headers = {"content-type": "application/json", SIGNATURE_HEADER: signature(key, body)}
+    return Parcel(subscription.url, body, headers)
+
+
+def _record(work: Work, delivery_id: str, answered: Answered) -> None:
+    delivery = work.hold(Delivery, delivery_id)
+    attempts = delivery.attempts + 1
+    work.change(delivery, attempts=attempts, status_code=answered.status, failure=answered.failure)
+    if answered.status == WELL:
+        work.change(delivery, state=DeliveryState.DELIVERED, delivered_time=work.now)
+    elif attempts <= len(RETRY_SECONDS):
+        pause = timedelta(seconds=RETRY_SECONDS[attempts - 1])
+        work.plan(work.now + pause, DELIVER, delivery.id)
+    else:
+        work.change(delivery, state=DeliveryState.EXHAUSTED)
+        for subscription in work.rows(Subscription, id=delivery.subscription_id):
+            work.change(work.hold(Subscription, subscription.id), enabled=False)
+
+
+def _stop(work: Work, delivery_id: str) -> None:
+    delivery = work.hold(Delivery, delivery_id)
+    if delivery.state is DeliveryState.PENDING:
+        work.change(delivery, state=DeliveryState.STOPPED)

@@ -1,0 +1,109 @@
+"""Subscriptions: who wants to be told of what, where, and how it is signed."""
+
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+import msgspec
+
+from billfold.access import organizations
+from billfold.events.catalog import TYPES, VERSIONS
+from billfold.kit.addresses import may_be_public
+from billfold.kit.errors import INVALID_FIELD, NOT_FOUND, Refusal
+from billfold.kit.tables import Owned, table
+from billfold.kit.work import Work
+
+SUBSCRIPTIONS_MAX = 10
+URL_LENGTH_MAX = 2_000
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """An event type and the version of its body."""
+
+    type: str
+    version: str
+
+
+@table("subscriptions", by=["enabled", "created_time"])
+class Subscription(Owned, frozen=True):
+    """`key` is sealed; it signs what is sent."""
+
+    name: str
+    url: str
+    key: bytes
+    events: list[Wanted]
+    enabled: bool = True
+
+    def wants(self, event_type: str) -> bool:
+        return any(wanted.type == event_type for wanted in self.events)
+
+
+def subscribe(
+    work: Work, name: str, url: str, events: Sequence[Wanted], enabled: bool
+) -> tuple[Subscription, str]:
+    """The new subscription and its key, which is shown this once."""
+    organizations.hold_own(work)  # Ten at once shall not each count nine.
+    others = work.rows(Subscription)
+    if len(others) >= SUBSCRIPTIONS_MAX:
+        raise Refusal(INVALID_FIELD, f"an organization has at most {SUBSCRIPTIONS_MAX} subscriptions")
+    _check(work, url, events, others)
+    id, key = work.ids.uuid(work.now), work.ids.token()
+    made = work.add(
+        Subscription, id=id, name=name, url=url, key=work.secrets.seal(key, id),
+        events=list(events), enabled=enabled,
+    )  # fmt: skip
+    return made, key
+
+
+def change(work: Work, id: str, **fields) -> Subscription:
+    """Id and key stay. Enabling is how one that was given up is taken up again."""
+    organizations.hold_own(work)
+    subscription = held(work, id)
+    others = [each for each in work.rows(Subscription) if each.id != id]
+    url, events = fields.get("url", subscription.url), fields.get("events", subscription.events)
+    _check(work, url, events, others)
+    work.change(subscription, **fields)
+    return subscription
+
+
+def unsubscribe(work: Work, id: str) -> None:
+    """What is still to be sent is not sent any more."""
+    work.remove(held(work, id))
+
+
+def rotate_key(work: Work, id: str) -> str:
+    """A new key, shown this once; it signs from now on, also what is waiting."""
+    subscription = held(work, id)
+    key = work.ids.token()
+    work.change(subscription, key=work.secrets.seal(key, subscription.id))
+    return key
+
+
+def held(work: Work, id: str) -> Subscription:
+    return work.hold(Subscription, id, NOT_FOUND)
+
+
+def _check(work: Work, url: str, events: Sequence[Wanted], others: Sequence[Subscription]) -> None:
+    check_url(work, url)
+    for wanted in events:
+        if wanted.type not in TYPES:
+            raise Refusal(INVALID_FIELD, f"events: unknown event type {wanted.type}")
+        if wanted.version not in VERSIONS:
+            raise Refusal(INVALID_FIELD, f"events: {wanted.type} has no version {wanted.version}")
+    if any(each.url == url and set(each.events) == set(events) for each in others):
+        raise Refusal(INVALID_FIELD, "there is a subscription with the same events and notificationUrl")
+
+
+def check_url(work: Work, url: str) -> None:
+    """https only, but for a sandbox's receivers on the same machine."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        host = None
+    if not host or len(url) > URL_LENGTH_MAX or parts.username or not url.isascii():
+        raise Refusal(INVALID_FIELD, "notificationUrl: is not a URL that can be notified")
+    schemes = ("https", "http") if work.policy.webhooks_to_http else ("https",)
+    if parts.scheme not in schemes:
+        raise Refusal(INVALID_FIELD, f"notificationUrl: must begin with {' or '.join(schemes)}://")
+    if not work.policy.webhooks_to_private_addresses and not may_be_public(host):
+        raise Refusal(INVALID_FIELD, "notificationUrl: must be an address of the internet")

@@ -1,0 +1,225 @@
+"""Subscriptions as the webhook API says them (connect-events): every success is 200."""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from billfold.door.arrival import Arrival
+from billfold.door.gates import EVENTS
+from billfold.door.operations import Operations
+from billfold.door.wire import Nothing, Query, Stamp, Wire, encode, stamp
+from billfold.events import subscriptions
+from billfold.events.catalog import TYPES, VERSIONS
+from billfold.events.subscriptions import Subscription, Wanted
+from billfold.kit import listing
+from billfold.kit.errors import (
+    INVALID_FIELD,
+    MALFORMED,
+    MISSING_HEADER,
+    NOT_FOUND,
+    Refusal,
+)
+from billfold.kit.idempotency import HEADER, once
+from billfold.kit.listing import Asked
+from billfold.kit.work import Work
+
+operations = Operations("webhooks")
+
+BASE = "/connect-events/v3"
+ONE = f"{BASE}/subscriptions/{{subscription_id}}"
+
+Text = Annotated[str, Meta(min_length=1, max_length=1000)]
+
+
+class CatalogEntry(Wire):
+    type: str
+    versions: list[str]
+
+
+class Status(Wire):
+    enabled: bool
+
+
+class EventChoice(Wire):
+    type: Text
+    version: Text
+
+
+Choices = Annotated[list[EventChoice], Meta(min_length=1, max_length=100)]
+Url = Annotated[str, Meta(min_length=1, max_length=subscriptions.URL_LENGTH_MAX)]
+
+
+class SubscriptionRequest(Wire):
+    name: Text
+    status: Status
+    events: Choices
+    notification_url: Url
+
+
+class SubscriptionPatchRequest(Wire):
+    name: Text | UnsetType = UNSET
+    status: Status | UnsetType = UNSET
+    events: Choices | UnsetType = UNSET
+    notification_url: Url | UnsetType = UNSET
+
+
+class SubscriptionView(Wire):
+    id: str
+    name: str
+    organization_id: str
+    status: Status
+    events: list[Wanted]
+    notification_url: str
+    created_time: Stamp
+    updated_time: Stamp
+
+
+class SubscriptionWithKey(SubscriptionView, kw_only=True):
+    """The key is shown here and never again."""
+
+    security_key: str
+
+
+class SecurityKey(Wire):
+    security_key: str
+
+
+class SubscriptionList(Wire):
+    results: list[SubscriptionView]
+    next_page: str | None = None
+
+
+class ListQuery(Query):
+    """The cursor is called nextPage here; `page` is taken as well."""
+
+    max: Annotated[int, Meta(ge=1, le=listing.MAX_LIMIT)] = listing.MAX_DEFAULT
+    next_page: str = ""
+    page: str = ""
+
+
+def view(subscription: Subscription) -> SubscriptionView:
+    return SubscriptionView(**_fields(subscription))
+
+
+def _fields(subscription: Subscription) -> dict[str, Any]:
+    return {
+        "id": subscription.id, "name": subscription.name,
+        "organization_id": subscription.organization_id, "status": Status(subscription.enabled),
+        "events": subscription.events, "notification_url": subscription.url,
+        "created_time": stamp(subscription.created_time),
+        "updated_time": stamp(subscription.updated_time),
+    }  # fmt: skip
+
+
+def _well_formed(subscription_id: str) -> str:
+    """An id that is no UUID is a bad parameter here, where other hosts say it was not found."""
+    try:
+        return str(UUID(subscription_id))
+    except ValueError:
+        raise Refusal(MALFORMED, "subscriptionId: must be a UUID") from None
+
+
+def _once(work: Work, arrival: Arrival, what: str, do: Callable[[], Wire]) -> bytes:
+    key = arrival.header(HEADER)
+    if not key:
+        raise Refusal(MISSING_HEADER, HEADER)
+    scope = f"organization {work.organization_id} {what}"
+    return once(work, scope, key, lambda: encode(do()))
+
+
+def _wanted(sent: list[EventChoice]) -> list[Wanted]:
+    return list(dict.fromkeys(Wanted(each.type, each.version) for each in sent))
+
+
+@operations.get(f"{BASE}/events/catalog", EVENTS)
+def get_event_catalog(work: Work) -> list[CatalogEntry]:
+    """Every event type that an organization can subscribe to, with its versions."""
+    return [CatalogEntry(type, list(VERSIONS)) for type in TYPES]
+
+
+@operations.post(f"{BASE}/subscriptions", EVENTS, status=200, refuses=[INVALID_FIELD, MISSING_HEADER])
+def create_subscription(
+    work: Work, request: SubscriptionRequest, arrival: Arrival
+) -> SubscriptionWithKey:
+    """Subscribe to events. Needs an X-Idempotent-Key, a UUID of version 4.
+
+    The answer alone has the security key; the same key sent again within 24 hours is answered with
+    the same. At most ten subscriptions, no two with the same events and URL."""
+
+    def do() -> SubscriptionWithKey:
+        made, key = subscriptions.subscribe(
+            work, request.name, request.notification_url, _wanted(request.events),
+            request.status.enabled,
+        )  # fmt: skip
+        return SubscriptionWithKey(**_fields(made), security_key=key)
+
+    return msgspec.json.decode(_once(work, arrival, "subscriptions", do), type=SubscriptionWithKey)
+
+
+@operations.get(f"{BASE}/subscriptions", EVENTS)
+def get_all_subscriptions(work: Work, query: ListQuery) -> SubscriptionList:
+    """The organization's subscriptions; the cursor goes forward only."""
+    asked = Asked(max=query.max, page=query.next_page or query.page)
+    page = listing.find(work, Subscription, listing.TIMES, asked)
+    return SubscriptionList([view(each) for each in page.rows], page.next_page)
+
+
+@operations.get(ONE, EVENTS, refuses=[NOT_FOUND, MALFORMED])
+def get_subscription(work: Work, subscription_id: str) -> SubscriptionView:
+    """One subscription."""
+    return view(work.find(Subscription, _well_formed(subscription_id)))
+
+
+@operations.patch(ONE, EVENTS, refuses=[NOT_FOUND, MALFORMED, INVALID_FIELD])
+def update_subscription(
+    work: Work, subscription_id: str, request: SubscriptionPatchRequest
+) -> SubscriptionView:
+    """Change name, status, URL or events; this is how a disabled one is enabled again."""
+    sent: dict[str, Any] = {"name": request.name, "url": request.notification_url}
+    if isinstance(request.status, Status):
+        sent["enabled"] = request.status.enabled
+    if isinstance(request.events, list):
+        sent["events"] = _wanted(request.events)
+    fields = {name: value for name, value in sent.items() if value is not UNSET}
+    if not fields:
+        raise Refusal(MALFORMED, "body: no recognised field sent")
+    return view(subscriptions.change(work, _well_formed(subscription_id), **fields))
+
+
+@operations.put(ONE, EVENTS, refuses=[NOT_FOUND, MALFORMED, INVALID_FIELD])
+def replace_subscription(
+    work: Work, subscription_id: str, request: SubscriptionRequest
+) -> SubscriptionView:
+    """Replace a subscription; id and security key stay."""
+    changed = subscriptions.change(
+        work, _well_formed(subscription_id), name=request.name, url=request.notification_url,
+        events=_wanted(request.events), enabled=request.status.enabled,
+    )  # fmt: skip
+    return view(changed)
+
+
+@operations.delete(ONE, EVENTS, refuses=[NOT_FOUND, MALFORMED])
+def delete_subscription(work: Work, subscription_id: str) -> Nothing:
+    """Delete a subscription; what is still to be sent to it is not sent."""
+    subscriptions.unsubscribe(work, _well_formed(subscription_id))
+    return Nothing()
+
+
+@operations.post(
+    f"{ONE}/security_key", EVENTS, status=200, older=True, refuses=[NOT_FOUND, MISSING_HEADER]
+)
+@operations.post(
+    f"{ONE}/security-key", EVENTS, status=200, refuses=[NOT_FOUND, MALFORMED, MISSING_HEADER]
+)
+def create_new_security_key(
+    work: Work, subscription_id: str, arrival: Arrival, request: Nothing = Nothing()
+) -> SecurityKey:
+    """Make a new signing key; it signs from now on, and is shown this once."""
+    id = _well_formed(subscription_id)
+    answer = _once(
+        work, arrival, f"security key {id}", lambda: SecurityKey(subscriptions.rotate_key(work, id))
+    )
+    return msgspec.json.decode(answer, type=SecurityKey)

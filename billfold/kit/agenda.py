@@ -1,0 +1,207 @@
+"""What is to be done, and when: payments to process, deliveries to retry, bills to repeat.
+
+The same runner serves production, which calls it again and again, and time travel, which walks the
+clock from one due moment to the next: a jump runs the code that runs in production.
+
+An item is leased by real time when it is taken, and removed in the transaction of what it caused.
+After a crash its lease runs out and it is taken again. One that fails again and again is parked, so
+that it never holds up the others; what it was is in the log and in its row.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from billfold.kit.clock import real
+from billfold.kit.environment import Environment, stored_clock
+from billfold.kit.errors import Unavailable
+from billfold.kit.tables import Record, table
+from billfold.kit.work import SYSTEM_USER, Caller, Work
+
+LEASE = timedelta(seconds=60)
+TAKEN_MAX = 100
+FLYING_MAX = 256
+PAUSE_SECONDS = 0.2
+FAILURES_MAX = 5
+FAILURE_PAUSE = timedelta(seconds=2)
+
+log = logging.getLogger("billfold.agenda")
+
+
+@table("agenda", sa.Index("ix_agenda_due", "parked", "due", "id"), ids="agenda_item")
+class AgendaItem(Record, frozen=True):
+    organization_id: str
+    due: datetime
+    kind: str
+    subject_id: str
+    # By the machine's clock: until then it is another's.
+    leased_until: datetime | None = None
+    failures: int = 0
+    parked: bool = False
+    failure: str | None = None
+
+    @property
+    def caller(self) -> Caller:
+        return Caller(self.organization_id, SYSTEM_USER, trusted=True)
+
+
+Handler = Callable[[Environment, AgendaItem], Awaitable[None]]
+
+FREE = (
+    sa.select(AgendaItem.table)
+    .where(AgendaItem.c.parked == sa.bindparam("parked"))
+    .where(AgendaItem.c.due <= sa.bindparam("until"))
+    .where(
+        sa.or_(
+            AgendaItem.c.leased_until.is_(None),
+            AgendaItem.c.leased_until <= sa.bindparam("real", type_=AgendaItem.c.leased_until.type),
+        )
+    )
+    .order_by(AgendaItem.c.due, AgendaItem.c.id)
+    .limit(sa.bindparam("most", type_=sa.Integer))
+)
+# Another worker's items are passed over, not waited for.
+TAKEN = FREE.with_for_update(skip_locked=True)
+TAKEN_OF_KIND = TAKEN.where(AgendaItem.c.kind == sa.bindparam("kind"))
+PARKED = sa.select(sa.func.count()).where(AgendaItem.c.parked == sa.bindparam("parked"))
+FIRST = (
+    sa.select(AgendaItem.table)
+    .where(AgendaItem.c.parked == sa.bindparam("parked"))
+    .order_by(AgendaItem.c.due, AgendaItem.c.id)
+    .limit(1)
+)
+
+
+def rule(do: Callable[[Work, str], object]) -> Handler:
+    """Make a handler of a rule: its effects and the end of its item are one transaction."""
+
+    async def handle(environment: Environment, item: AgendaItem) -> None:
+        def unit(work: Work) -> None:
+            stored_clock(work)  # In this transaction: what another thread knows may be older.
+            do(work, item.subject_id)
+            finish(work, item)
+
+        await environment.write(unit, item.caller)
+
+    return handle
+
+
+def finish(work: Work, item: AgendaItem) -> None:
+    work.connection.delete(AgendaItem, item.id)
+
+
+def write_plans(work: Work) -> None:
+    for due, kind, subject_id in work.planned:
+        id = work.ids.new("agenda_item", work.now)
+        work.insert(AgendaItem(id, work.organization_id, due, kind, subject_id))
+    work.planned = []
+
+
+def first_due(work: Work) -> datetime | None:
+    """The due moment of what comes next, whoever may be doing it."""
+    found = work.connection.rows(AgendaItem, FIRST, {"parked": False})
+    return found[0].due if found else None
+
+
+def parked(work: Work) -> int:
+    """How many items have failed so often that nobody tries them any more."""
+    ((count,),) = work.connection.values(PARKED, parked=True)
+    return count
+
+
+def take(work: Work, until: datetime, most: int, kind: str | None = None) -> list[AgendaItem]:
+    """Lease items that are due; several workers may, and each gets others."""
+    now = real()
+    values = {"parked": False, "until": until, "real": now, "most": most, "kind": kind}
+    items = work.connection.rows(AgendaItem, TAKEN_OF_KIND if kind else TAKEN, values)
+    for item in items:
+        work.connection.update(AgendaItem, item.id, {"leased_until": now + LEASE})
+    return items
+
+
+async def run_due(environment: Environment) -> int:
+    """Do what is due now, side by side; says how many items were taken."""
+    items = await take_due(environment, TAKEN_MAX)
+    await asyncio.gather(*(do(environment, item) for item in items))
+    return len(items)
+
+
+async def work_forever(environment: Environment) -> None:
+    """Do what falls due, until cancelled. A slow receiver keeps nobody waiting but itself."""
+    flying: dict[asyncio.Task, AgendaItem] = {}
+    try:
+        while True:
+            try:
+                items = await take_due(environment, min(TAKEN_MAX, FLYING_MAX - len(flying)))
+            except Unavailable as trouble:
+                log.error("the agenda waits for the database: %s", trouble)
+                items = []
+            for item in items:
+                task = asyncio.create_task(do(environment, item))
+                flying[task] = item
+                task.add_done_callback(flying.pop)
+            if not items:
+                await asyncio.sleep(PAUSE_SECONDS)
+            elif len(flying) == FLYING_MAX:
+                await asyncio.wait(flying, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        await _let_go(environment, flying)
+
+
+async def _let_go(environment: Environment, flying: dict[asyncio.Task, AgendaItem]) -> None:
+    """Give back what is not done, so that the next worker need not wait for leases to run out."""
+    items = list(flying.values())
+    for task in list(flying):
+        task.cancel()
+    await asyncio.gather(*flying, return_exceptions=True)
+
+    def release(work: Work) -> None:
+        for item in items:
+            work.connection.update(AgendaItem, item.id, {"leased_until": None})
+
+    if items:
+        await environment.write(release)
+
+
+async def take_due(environment: Environment, most: int) -> list[AgendaItem]:
+    """Lease what is due; nothing during a jump, which does it in order itself."""
+
+    def is_due(work: Work) -> bool:
+        walking = stored_clock(work).walking_to
+        values = {"parked": False, "until": work.now, "real": real(), "most": 1}
+        return not walking and bool(work.connection.rows(AgendaItem, FREE, values))
+
+    def take_now(work: Work) -> list[AgendaItem]:
+        return [] if stored_clock(work).walking_to else take(work, work.now, most)
+
+    # Asked by a read first: a worker with nothing to do writes nothing.
+    if most == 0 or not await environment.read(is_due):
+        return []
+    return await environment.write(take_now)
+
+
+async def do(environment: Environment, item: AgendaItem) -> bool:
+    """Do one item; says whether that went well."""
+    try:
+        await environment.handlers[item.kind](environment, item)
+        return True
+    except Unavailable as trouble:
+        # The database's trouble, not the item's: it is tried again when its lease is over.
+        log.error("agenda item %s waits for the database: %s", item.id, trouble)
+        return False
+    except Exception as error:
+        log.exception("agenda item %s of kind %s failed", item.id, item.kind)
+        failures = item.failures + 1
+        fields = {
+            "failures": failures,
+            "failure": repr(error)[:500],
+            "parked": failures >= FAILURES_MAX,
+            "leased_until": real() + FAILURE_PAUSE * failures,
+        }
+        await environment.write(
+            lambda work: work.connection.update(AgendaItem, item.id, fields), item.caller
+        )
+        return False

@@ -1,0 +1,36 @@
+"""Bulk requests are all or none: one bad item refuses the rest, and each is told which it was."""
+
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+from billfold.kit.errors import ROLLED_BACK, Problem, Refusal
+
+Item = TypeVar("Item")
+Done = TypeVar("Done")
+
+
+def all_or_none(
+    items: Iterable[Item], do: Callable[[Item], Done], name: Callable[[Item], str] | None = None
+) -> list[Done]:
+    """Do every item, so that every fault is found; then refuse them all if one was refused.
+
+    With `name` each problem begins with the name of its item and " : "."""
+    done: list[Done] = []
+    guilty: list[tuple[Problem, str]] = []
+    innocent: list[tuple[Problem, str]] = []
+    for item in items:
+        try:
+            done.append(do(item))
+            innocent.append(_named(ROLLED_BACK, "", item, name))
+        except Refusal as refusal:
+            guilty += [_named(*problem, item, name) for problem in refusal.problems]
+    if guilty:
+        # The guilty go first: the status of an answer is that of its first problem.
+        raise Refusal.of(guilty + innocent)
+    return done
+
+
+def _named(
+    problem: Problem, about: str, item: Item, name: Callable[[Item], str] | None
+) -> tuple[Problem, str]:
+    return problem.prefixed(name(item), about) if name else (problem, about)

@@ -1,0 +1,198 @@
+"""The database: `read` and `write` run a plain function on a Connection, wherever that must be.
+
+A statement is built with SQLAlchemy Core, compiled once per database and kept; the driver runs
+the text. `sqlite.py` and `postgres.py` say where functions run and when an answer may leave.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
+from functools import lru_cache, partial
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+import sqlalchemy as sa
+
+from billfold.kit.tables import Record
+
+STATEMENTS_MAX = 2_000
+
+T = TypeVar("T")
+R = TypeVar("R", bound=Record)
+
+
+class Compiled:
+    """A statement as one database understands it: text, parameters in order, columns coming back."""
+
+    __slots__ = ("bound", "columns", "constants", "names", "text")
+
+    def __init__(self, dialect: sa.Dialect, statement: Any) -> None:
+        compiled = statement.compile(dialect=dialect)
+        self.text = compiled.string
+        binds = compiled.binds
+        self.names = list(compiled.positiontup)
+        self.constants = {name: bind.value for name, bind in binds.items() if not bind.required}
+        bound = [_type(binds[name], dialect).bind_processor(dialect) for name in self.names]
+        found = [
+            _type(column, dialect).result_processor(dialect, None)
+            for column in getattr(statement, "selected_columns", ())
+        ]
+        # Most values are in the database what they are in Python; only the others are listed.
+        self.bound = [(place, turn) for place, turn in enumerate(bound) if turn]
+        self.columns = [(place, turn) for place, turn in enumerate(found) if turn]
+
+    def arguments(self, values: dict[str, Any]) -> list:
+        if self.constants:
+            values = self.constants | values
+        return self.ordered([values[name] for name in self.names])
+
+    def ordered(self, values: list) -> list:
+        """Arguments that are in order already, as the database takes them."""
+        for place, turn in self.bound:
+            if (value := values[place]) is not None:
+                values[place] = turn(value)
+        return values
+
+    def turn(self, row: Iterable) -> list:
+        values = list(row)
+        for place, turn in self.columns:
+            if (value := values[place]) is not None:
+                values[place] = turn(value)
+        return values
+
+
+def _type(element: Any, dialect: sa.Dialect) -> Any:
+    return element.type.dialect_impl(dialect)
+
+
+class Connection:
+    """What a unit of work may ask of a driver; the two databases differ in `fetch` and `execute`."""
+
+    def __init__(self, driver, dialect: sa.Dialect) -> None:
+        self.driver = driver
+        self.compiled = _compiler(dialect)
+
+    def fetch(self, text: str, arguments: list) -> list[tuple]:
+        raise NotImplementedError
+
+    def execute(self, text: str, arguments: list) -> None:
+        raise NotImplementedError
+
+    def together(self) -> AbstractContextManager:
+        """Statements whose results nobody waits for may travel together."""
+        return nullcontext()
+
+    def values(self, statement: sa.Executable, **values) -> list[list]:
+        compiled = self.compiled(statement)
+        return [compiled.turn(row) for row in self.fetch(compiled.text, compiled.arguments(values))]
+
+    def rows(self, record: type[R], statement: sa.Executable, values: dict[str, Any]) -> list[R]:
+        compiled = self.compiled(statement)
+        found = self.fetch(compiled.text, compiled.arguments(values))
+        return [record(*compiled.turn(row)) for row in found]
+
+    def where(self, record: type[R], **equal) -> list[R]:
+        return self.rows(record, select_where(record, *equal), equal)
+
+    def first(self, record: type[R], **equal) -> R | None:
+        found = self.where(record, **equal)
+        return found[0] if found else None
+
+    def insert(self, record: type[R], rows: list[R]) -> None:
+        compiled = self.compiled(insert_into(record))
+        for row in rows:
+            # A record's fields are its table's columns, in order.
+            self.execute(compiled.text, compiled.ordered(list(msgspec.structs.astuple(row))))
+
+    def insert_new(self, row: Record) -> bool:
+        """Add a row unless one with its id is there; waits for whoever is just adding one."""
+        record = type(row)
+        compiled = self.compiled(insert_into(record))
+        arguments = compiled.arguments(msgspec.structs.asdict(row))
+        return bool(self.fetch(f"{compiled.text} ON CONFLICT (id) DO NOTHING RETURNING id", arguments))
+
+    def update(self, record: type[Record], id: str, fields: dict[str, Any]) -> None:
+        compiled = self.compiled(update_of(record, *fields))
+        self.execute(compiled.text, compiled.arguments({**fields, "id": id}))
+
+    def delete(self, record: type[Record], id: str) -> None:
+        compiled = self.compiled(delete_from(record))
+        self.execute(compiled.text, compiled.arguments({"id": id}))
+
+
+class Database(Protocol):
+    async def start(self) -> None: ...
+    async def close(self) -> None: ...
+    def read(self, do: Callable[[Connection], T]) -> Awaitable[T]: ...
+    def write(self, do: Callable[[Connection], T]) -> Awaitable[T]: ...
+
+
+def open_database(url: str) -> Database:
+    """`sqlite:path` or `postgresql://…`; the only place that asks which."""
+    if url.startswith("sqlite:"):
+        from billfold.kit.sqlite import SqliteDatabase
+
+        return SqliteDatabase(url.removeprefix("sqlite:"))
+    from billfold.kit.postgres import PostgresDatabase
+
+    return PostgresDatabase(url)
+
+
+# Statements that every rule needs, built once per table and set of columns.
+
+
+@lru_cache(STATEMENTS_MAX)
+def select_where(record: type[Record], *names: str) -> sa.Select:
+    query = sa.select(record.table).order_by(record.c.id)
+    return query.where(*(record.c[name] == sa.bindparam(name) for name in names))
+
+
+@lru_cache(STATEMENTS_MAX)
+def select_to_change(record: type[Record], *names: str) -> sa.Select:
+    """The same, locked: SQLite has one writer and needs no lock, PostgreSQL does.
+
+    Without its key, which never changes, so that rows which refer to it can still be added."""
+    return select_where(record, *names).with_for_update(key_share=True)
+
+
+def select_among(
+    record: type[Record], name: str, ids: list[str], only: str | None = None
+) -> tuple[sa.Select, dict[str, Any]]:
+    """Rows with one of many values, or one column of them. The list is filled up to a power of two,
+    so that few statements serve every length."""
+    size = 1 << (len(ids) - 1).bit_length()
+    filled = ids + ids[-1:] * (size - len(ids))
+    values = {f"id{place}": id for place, id in enumerate(filled)}
+    return _select_among(record, name, size, only), values
+
+
+@lru_cache(STATEMENTS_MAX)
+def _select_among(record: type[Record], name: str, size: int, only: str | None) -> sa.Select:
+    column = record.c[name]
+    names = [sa.bindparam(f"id{place}", type_=column.type) for place in range(size)]
+    query = select_where(record, "organization_id")
+    if only:
+        query = query.with_only_columns(record.c[only]).order_by(None)
+    return query.where(column.in_(names))
+
+
+@lru_cache(STATEMENTS_MAX)
+def insert_into(record: type[Record]) -> sa.Insert:
+    return sa.insert(record.table).values(
+        {name: sa.bindparam(name) for name in record.__struct_fields__}
+    )
+
+
+@lru_cache(STATEMENTS_MAX)
+def update_of(record: type[Record], *names: str) -> sa.Update:
+    changed: dict[str, Any] = {name: sa.bindparam(name) for name in names}
+    return sa.update(record.table).where(record.c.id == sa.bindparam("id")).values(changed)
+
+
+@lru_cache(STATEMENTS_MAX)
+def delete_from(record: type[Record]) -> sa.Delete:
+    return sa.delete(record.table).where(record.c.id == sa.bindparam("id"))
+
+
+@lru_cache(8)
+def _compiler(dialect: sa.Dialect) -> Callable[[sa.Executable], Compiled]:
+    return lru_cache(STATEMENTS_MAX)(partial(Compiled, dialect))

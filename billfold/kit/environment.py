@@ -1,0 +1,113 @@
+"""An environment: a database, a clock, a source of ids, a policy, and how what was told is posted."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeVar
+
+from billfold.kit.clock import Clock
+from billfold.kit.database import Connection, Database, select_to_change
+from billfold.kit.errors import Unusable
+from billfold.kit.ids import Ids
+from billfold.kit.policy import Policy
+from billfold.kit.secrets import Passwords, Secrets
+from billfold.kit.tables import Record, table
+from billfold.kit.work import Caller, Work
+
+T = TypeVar("T")
+CLOCK_ID = "clock"
+
+
+@table("clocks")
+class StoredClock(Record, frozen=True):
+    """The one row that says how far an environment's time is from the machine's.
+
+    `still` is the moment at which the clock stands. `frozen` says that its user stopped it; during
+    a jump it stands as well, at the due time of each item in turn. `walking_to` is where a jump
+    leads, and `walk_lease` until when, by the machine's time, whoever walks need not be doubted:
+    after that another process finishes the jump. `version` grows with every change.
+    """
+
+    version: int = 1
+    offset_ms: int = 0
+    still: datetime | None = None
+    frozen: bool = False
+    walking_to: datetime | None = None
+    walk_lease: datetime | None = None
+    # What the data is for; a server of another policy does not open it.
+    policy: str = ""
+
+
+@dataclass(slots=True)
+class Environment:
+    database: Database
+    secrets: Secrets
+    policy: Policy
+    ids: Ids
+    post: Callable[[Work], None]
+    passwords: Passwords
+    clock: Clock = field(default_factory=Clock)
+    # What is done with an agenda item, by its kind.
+    handlers: dict[str, Callable[["Environment", Any], Awaitable[None]]] = field(default_factory=dict)
+    # One jump through time after the other.
+    journeys: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def read(self, do: Callable[[Work], T], caller: Caller | None = None) -> T:
+        return await self.database.read(lambda connection: do(self.work(connection, caller)))
+
+    async def write(self, do: Callable[[Work], T], caller: Caller | None = None) -> T:
+        """Run a rule; its rows, events and plans are committed together, then it is answered."""
+
+        def unit(connection: Connection) -> T:
+            work = self.work(connection, caller)
+            answer = do(work)
+            self.post(work)
+            work.write()
+            return answer
+
+        return await self.database.write(unit)
+
+    def work(self, connection: Connection, caller: Caller | None = None) -> Work:
+        return Work(connection, self.clock, self.ids, self.secrets, self.policy, caller)
+
+
+async def claim(environment: Environment) -> int:
+    """Go by the stored clock, which a new database has not yet; says how often this has been done.
+
+    Raises Unusable for data of another policy: a sandbox's control over time and a demo user have
+    no place in somebody's books."""
+    policy = environment.policy.name
+
+    def start(work: Work) -> int:
+        work.connection.insert_new(StoredClock(CLOCK_ID, policy=policy))
+        stored = stored_clock(work)
+        if stored.policy != policy:
+            raise Unusable(
+                f"this data belongs to a {stored.policy}: serve it with --policy {stored.policy}"
+            )
+        return set_clock(work)
+
+    return await environment.write(start)
+
+
+def stored_clock(work: Work) -> StoredClock:
+    """The clock as it is stored; the unit of work goes by it."""
+    stored = work.connection.first(StoredClock, id=CLOCK_ID)
+    assert stored is not None, "the database has no clock: it was not migrated"
+    work.follow(stored.version, stored.offset_ms, stored.still)
+    return stored
+
+
+def held_clock(work: Work) -> StoredClock:
+    """The same, to be changed: until this unit ends no other process changes it."""
+    stored = work.connection.rows(StoredClock, select_to_change(StoredClock, "id"), {"id": CLOCK_ID})
+    work.follow(stored[0].version, stored[0].offset_ms, stored[0].still)
+    return stored[0]
+
+
+def set_clock(work: Work, **fields: Any) -> int:
+    """Change what is stored, under a new version. Whoever reads it next goes by it, this unit not."""
+    version = held_clock(work).version + 1
+    work.connection.update(StoredClock, CLOCK_ID, fields | {"version": version})
+    return version

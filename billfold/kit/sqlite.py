@@ -1,0 +1,206 @@
+"""SQLite: rules run on the event loop's thread, and writes that are ready together share a commit.
+
+Each write has a savepoint of its own, so a refused one leaves the others alone. COMMIT, with its
+fsync, runs in a thread while the loop goes on; an answer leaves only after the commit that holds
+it. If that fails, every request of the group fails and nothing of theirs remains.
+
+Reads use a second connection that sees committed rows only. Nobody hears what is not durable.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from math import inf
+from time import monotonic
+from typing import TypeVar
+
+import apsw
+from sqlalchemy.dialects import sqlite
+
+from billfold.kit.database import Connection
+from billfold.kit.errors import Unavailable, Unusable
+
+# Older libraries can corrupt a WAL database: sqlite.org/wal.html#the_wal_reset_bug
+SQLITE_VERSION_MIN = (3, 51, 3)
+GROUP_MAX = 64  # Bounds how long one group may keep the loop.
+READ_SECONDS_MAX = 1.0
+NEVER = inf
+CACHE_KIB = 8 * 1024
+# 16 MB of log: pages that many commits touch are copied into the file once for all of them.
+CHECKPOINT_PAGES = 4_000
+PROGRESS_STEPS = 20_000  # How often a running statement looks at the time.
+
+# Not the request's fault and not ours: a full disk, a broken file, a query out of time.
+TROUBLE = (
+    apsw.FullError, apsw.IOError, apsw.BusyError, apsw.LockedError, apsw.InterruptError,
+    apsw.ReadOnlyError, apsw.CantOpenError, apsw.CorruptError, apsw.NotADBError, apsw.NoMemError,
+)  # fmt: skip
+
+T = TypeVar("T")
+DIALECT = sqlite.dialect(paramstyle="qmark")
+
+
+class CommitFailed(Unavailable):
+    """The group could not be made durable: nothing of it happened."""
+
+
+class SqliteConnection(Connection):
+    def fetch(self, text, arguments):
+        return self.driver.execute(text, arguments).fetchall()
+
+    def execute(self, text, arguments):
+        self.driver.execute(text, arguments)
+
+
+class SqliteDatabase:
+    """One writing process; `_group` is what its next transaction will hold."""
+
+    def __init__(self, path: str, version: str | None = None) -> None:
+        version = version or apsw.sqlite_lib_version()
+        if tuple(map(int, version.split("."))) < SQLITE_VERSION_MIN:
+            raise Unusable(f"SQLite {version} can corrupt this database; need {SQLITE_VERSION_MIN}")
+        self.path = path
+        self._group: deque[tuple[asyncio.Future, Callable]] = deque()
+        self._running = False
+        self._closing = False
+
+    async def start(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._closing = False
+        self._committer = ThreadPoolExecutor(1, "commit")
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self.writer = SqliteConnection(_open(self.path, writes=True), DIALECT)
+        self.reader = SqliteConnection(_open(self.path, writes=False), DIALECT)
+        self.reader.driver.set_progress_handler(self._out_of_time, PROGRESS_STEPS)
+
+    async def close(self) -> None:
+        """What was accepted is finished; nothing new is accepted."""
+        self._closing = True
+        await self._idle.wait()
+        self._committer.shutdown()
+        self.reader.driver.close()
+        self.writer.driver.close()
+
+    async def read(self, do: Callable[[Connection], T]) -> T:
+        self._deadline = monotonic() + READ_SECONDS_MAX
+        driver = self.reader.driver
+        try:
+            driver.execute("BEGIN")  # One snapshot: a bill and its lines are of one moment.
+            return do(self.reader)
+        except TROUBLE as error:
+            raise Unavailable(str(error)) from error
+        finally:
+            self._deadline = NEVER  # Ending the read is not stopped, however late it is.
+            if driver.in_transaction:
+                driver.execute("COMMIT")
+
+    async def write(self, do: Callable[[Connection], T]) -> T:
+        if self._closing:
+            raise Unavailable("the server is stopping")
+        answer = self._loop.create_future()
+        self._group.append((answer, do))
+        if not self._running:
+            self._running = True
+            self._idle.clear()
+            self._gather(0)
+        return await answer
+
+    def _gather(self, seen: int) -> None:
+        """Let the loop turn for as long as each turn brings more writes: a commit costs the same for
+        one as for many, and requests that have arrived need some turns to become writes."""
+        waiting = len(self._group)
+        if waiting == seen or waiting >= GROUP_MAX:
+            self._run_group()
+        else:
+            self._loop.call_soon(self._gather, waiting)
+
+    def _run_group(self) -> None:
+        group = [self._group.popleft() for _ in range(min(len(self._group), GROUP_MAX))]
+        done: list[tuple[asyncio.Future, bool, object]] = []
+        failure = None
+        try:
+            self.writer.driver.execute("BEGIN IMMEDIATE")
+            for answer, do in group:
+                # A client who left before its turn wants nothing any more.
+                if not answer.done():
+                    done.append((answer, *self._run_one(do)))
+        except Exception as error:
+            failure = error
+        if failure:
+            self._finish([(answer, False, None) for answer, _ in group], failure)
+        else:
+            commit = self._loop.run_in_executor(self._committer, self._commit)
+            commit.add_done_callback(lambda commit: self._finish(done, commit.exception()))
+
+    def _run_one(self, do: Callable) -> tuple[bool, object]:
+        driver = self.writer.driver
+        driver.execute("SAVEPOINT request")
+        try:
+            outcome = True, do(self.writer)
+        except Exception as error:
+            if not driver.in_transaction:
+                # A full disk or an I/O error makes SQLite roll back everything, the others too.
+                raise
+            driver.execute("ROLLBACK TO request")
+            if isinstance(error, TROUBLE):
+                error = Unavailable(str(error))
+            outcome = False, error
+        driver.execute("RELEASE request")
+        return outcome
+
+    def _commit(self) -> None:
+        self.writer.driver.execute("COMMIT")
+
+    def _finish(self, done: list, failure: BaseException | None) -> None:
+        """Answer everyone of the group, then begin the next."""
+        if failure and self.writer.driver.in_transaction:
+            try:
+                self.writer.driver.execute("ROLLBACK")
+            except apsw.Error as error:
+                # Nothing is known of this connection any more; what it held is not committed.
+                failure = error
+                self.writer.driver.close()
+                self.writer = SqliteConnection(_open(self.path, writes=True), DIALECT)
+        for answer, well, outcome in done:
+            if answer.done():
+                continue  # The client left; its work stays, as if the answer was lost on the way.
+            if failure:
+                answer.set_exception(_commit_failed(failure))
+            elif well:
+                answer.set_result(outcome)
+            else:
+                answer.set_exception(outcome)
+        if self._group:
+            self._gather(0)
+        else:
+            self._running = False
+            self._idle.set()
+
+    def _out_of_time(self) -> bool:
+        return monotonic() > self._deadline
+
+
+def _commit_failed(cause: BaseException) -> CommitFailed:
+    failed = CommitFailed(str(cause))
+    failed.__cause__ = cause
+    return failed
+
+
+def _open(path: str, writes: bool) -> apsw.Connection:
+    flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
+    connection = apsw.Connection(
+        path, flags=flags if writes else apsw.SQLITE_OPEN_READONLY, statementcachesize=512
+    )
+    connection.set_busy_timeout(5_000)
+    # Without this SQLite plans a statement anew whenever another value is bound to it.
+    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
+    if writes:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
+        connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
+    connection.execute("PRAGMA temp_store=MEMORY")
+    return connection

@@ -1,0 +1,165 @@
+"""A table is said once, as a class of typed fields: rows are its instances, `.c` its columns.
+
+    @table("vendors", ids="vendor", by=["created_time", "name"])
+    class Vendor(Owned):
+        name: str
+        short_name: str | None = None
+
+is also a SQLAlchemy table (`Vendor.table`, found by Alembic in `metadata`). Rows are msgspec
+structs in the order of the columns and are frozen: `work.change` is the only way to change one,
+so no change is lost and none is made behind the audit's back.
+
+How a value lies in each database is the business of its column type, here and nowhere else.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from operator import attrgetter
+from types import NoneType, UnionType
+from typing import Annotated, Any, ClassVar, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import msgspec
+import sqlalchemy as sa
+
+from billfold.kit.clock import stamp
+from billfold.kit.ids import PREFIXES
+
+# By the prefix of its ids, so that an id can be looked up without importing its area.
+RECORDS: dict[str, type["Record"]] = {}
+
+metadata = sa.MetaData(
+    naming_convention={"ix": "ix_%(column_0_N_label)s", "fk": "fk_%(table_name)s_%(column_0_name)s"}
+)
+
+
+class Kept(sa.TypeDecorator):
+    """A value kept as text: `turned` says how it goes in and how it comes back.
+
+    Neither is asked about None, which is NULL (see `database.Compiled`)."""
+
+    impl, cache_ok = sa.Text, True
+    turned: tuple[Callable, Callable]
+
+    def bind_processor(self, dialect):
+        return self.turned[0]
+
+    def result_processor(self, dialect, coltype):
+        return self.turned[1]
+
+
+class Choice(Kept):
+    """A StrEnum, given back as the enum, so that `is` and `match` may be trusted."""
+
+    def __init__(self, choices: type[StrEnum]) -> None:
+        super().__init__()
+        self.choices = choices
+        self.turned = attrgetter("value"), {choice.value: choice for choice in choices}.__getitem__
+
+
+class Document(Kept):
+    """A struct kept as JSON. What a list filters by is a column, never inside a document."""
+
+    def __init__(self, shape: type) -> None:
+        super().__init__()
+        self.shape = shape
+        self.turned = (
+            lambda value: msgspec.json.encode(value).decode(),
+            msgspec.json.Decoder(shape).decode,
+        )
+
+
+class IsoMoment(Kept):
+    """An aware UTC time as the text the wire uses, which also sorts by time."""
+
+    turned = stamp, datetime.fromisoformat
+
+
+class Number(Kept):
+    """A decimal as it was written: quantities and rates have more digits than money."""
+
+    turned = str, Decimal
+
+
+# "C" makes PostgreSQL sort text as SQLite does; without it lists come in another order.
+TYPES: dict[Any, sa.types.TypeEngine] = {
+    str: sa.Text().with_variant(sa.Text(collation="C"), "postgresql"),
+    int: sa.BigInteger(),
+    bool: sa.Boolean(),
+    bytes: sa.LargeBinary(),
+    date: sa.Date(),
+    datetime: sa.DateTime(timezone=True).with_variant(IsoMoment(), "sqlite"),
+    Decimal: Number(),
+}
+
+
+class Record(msgspec.Struct, frozen=True):
+    """A row of any table."""
+
+    table: ClassVar[sa.Table]
+    c: ClassVar[sa.ColumnCollection]
+    ids: ClassVar[str | None]
+    audited: ClassVar[bool]
+
+    id: str
+
+
+class Owned(Record, frozen=True):
+    """A row of an organization: only its own people can reach it."""
+
+    organization_id: str
+    created_time: datetime
+    updated_time: datetime
+
+
+R = TypeVar("R", bound=type[Record])
+
+
+def table(
+    name: str,
+    *more: sa.schema.SchemaItem,
+    ids: str | Sequence[str] | None = None,
+    by: Sequence[str] = (),
+    audited: bool = False,
+) -> Callable[[R], R]:
+    """Describe a record as a table.
+
+    `ids` names the kind of its ids, or several where one table holds several kinds. `audited` rows
+    leave a trace of every change. `by` says by what its rows are looked for, an index each:
+    inside one organization, and in the order of ids. Both ends matter. A planner that must choose
+    between "this organization" and "this bill" chooses wrong, and one that must sort first is slow.
+    """
+
+    def describe(record: R) -> R:
+        hints = get_type_hints(record, include_extras=True)
+        columns: list[sa.schema.SchemaItem] = [
+            _column(field, hints[field]) for field in record.__struct_fields__
+        ]
+        for names in by:
+            ends = ["organization_id", *names.split(), "id"]
+            columns.append(sa.Index(f"ix_{name}_{names.replace(' ', '_')}", *ends))
+        record.table = sa.Table(name, metadata, *columns, *more)
+        kinds = [ids] if isinstance(ids, str) else list(ids or ())
+        record.c, record.audited = record.table.c, audited
+        record.ids = kinds[0] if len(kinds) == 1 else None
+        RECORDS.update({PREFIXES[kind]: record for kind in kinds})
+        return record
+
+    return describe
+
+
+def _column(name: str, hint) -> sa.Column:
+    constraints: list[sa.schema.SchemaItem] = []
+    if get_origin(hint) is Annotated:
+        hint, *constraints = get_args(hint)
+    nullable = get_origin(hint) in (Union, UnionType)
+    if nullable:
+        (hint,) = (part for part in get_args(hint) if part is not NoneType)
+    return sa.Column(name, _type(hint), *constraints, primary_key=name == "id", nullable=nullable)
+
+
+def _type(hint: Any) -> sa.types.TypeEngine:
+    if isinstance(hint, type) and issubclass(hint, StrEnum):
+        return Choice(hint)
+    return TYPES.get(hint) or Document(hint)

@@ -1,0 +1,231 @@
+"""A unit of work: who acts, for whom, when, and what is written, told and planned together.
+
+Every rule takes a Work first and reaches the world through nothing else. What it adds and changes
+is kept until something is read or the unit ends, and then written together: several changes to a
+row become one UPDATE, and on PostgreSQL all of them make one journey.
+"""
+
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, TypeVar, cast
+
+import msgspec
+
+from billfold.kit.calendar import pacific
+from billfold.kit.clock import Clock
+from billfold.kit.database import Connection, select_among, select_to_change, select_where
+from billfold.kit.errors import NOT_FOUND, Problem, Refusal
+from billfold.kit.ids import Ids
+from billfold.kit.policy import Policy
+from billfold.kit.secrets import Secrets
+from billfold.kit.tables import RECORDS, Owned, Record
+
+R = TypeVar("R", bound=Record)
+PREFIX_LENGTH = 3
+SYSTEM_USER = "syu01SYSTEMUSER00000"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    organization_id: str
+    user_id: str
+    trusted: bool
+    session_id: str = ""
+
+
+class Work:
+    """`now` is UTC; a change is kept as from and to, for the audit."""
+
+    __slots__ = (
+        "_added", "_born", "_changed", "_held", "caller", "clock", "connection", "ids", "now",
+        "planned", "policy", "secrets", "told", "traces",
+    )  # fmt: skip
+
+    def __init__(
+        self, connection: Connection, clock: Clock, ids: Ids, secrets: Secrets, policy: Policy,
+        caller: Caller | None = None,
+    ) -> None:  # fmt: skip
+        self.connection = connection
+        self.clock = clock
+        self.now = clock.now()
+        self.ids = ids
+        self.secrets = secrets
+        self.policy = policy
+        self.caller = caller
+        self.told: dict[tuple[str, str], Record] = {}
+        self.planned: list[tuple[datetime, str, str]] = []
+        self.traces: dict[tuple[type[Record], str], dict[str, tuple[Any, Any]]] = {}
+        self._held: dict[tuple[type[Record], str], Record] = {}
+        self._born: dict[str, Record] = {}
+        self._added: dict[type[Record], list[Record]] = {}
+        self._changed: dict[tuple[type[Record], str], dict[str, Any]] = {}
+
+    def follow(self, version: int, offset_ms: int, still: datetime | None) -> None:
+        """Go by the environment's clock as it is stored, which another process may have moved."""
+        if self.clock.adopt(version, offset_ms, still):
+            self.now = self.clock.now()
+
+    @property
+    def today(self) -> date:
+        """The date in America/Los_Angeles."""
+        return pacific(self.now).date()
+
+    @property
+    def organization_id(self) -> str:
+        assert self.caller is not None, "a rule ran without passing a gate"
+        return self.caller.organization_id
+
+    @property
+    def user_id(self) -> str:
+        assert self.caller is not None, "a rule ran without passing a gate"
+        return self.caller.user_id
+
+    # Reading
+
+    def find(self, record: type[R], id: str, missing: Problem = NOT_FOUND) -> R:
+        """The caller's own row with this id, or a refusal; a foreign row is "not found"."""
+        held = cast(R | None, self._held.get((record, id)))
+        return held or self._one(record, id, select_where, missing)
+
+    def hold(self, record: type[R], id: str, missing: Problem = NOT_FOUND) -> R:
+        """Find a row in order to change it: until this unit ends nobody else can."""
+        held = cast(R | None, self._held.get((record, id)))
+        return held or self._keep(self._one(record, id, select_to_change, missing))
+
+    def rows(self, record: type[R], **equal) -> list[R]:
+        """The caller's own rows that have these values, in the order of their ids."""
+        self._written(record)
+        return self.connection.where(record, organization_id=self.organization_id, **equal)
+
+    def grouped(self, record: type[R], name: str, ids: list[str]) -> dict[str, list[R]]:
+        """Children of many parents in one query: lines of bills, parts of payments."""
+        groups: dict[str, list[R]] = {id: [] for id in ids}
+        older = [id for id in ids if id not in self._born]
+        if older:
+            self._written(record)
+            statement, values = select_among(record, name, older)
+            values["organization_id"] = self.organization_id
+            for row in self.connection.rows(record, statement, values):
+                groups[getattr(row, name)].append(row)
+        if len(older) < len(ids):
+            # No child is older than its parent: those of a new row are all in our hands.
+            for born in self._born.values():
+                if type(born) is record and getattr(born, name) in groups:
+                    groups[getattr(born, name)].append(born)
+        return groups
+
+    def missing(self, ids: Iterable[str]) -> set[str]:
+        """Those of some ids of any kind that are no row of the caller's, one query a table."""
+        wanted = {id for id in ids if id not in self._born}
+        by_record: dict[type[Record], list[str]] = {}
+        for id in wanted:
+            record = RECORDS.get(id[:PREFIX_LENGTH])
+            if record is not None and issubclass(record, Owned):
+                by_record.setdefault(record, []).append(id)
+        for record, some in by_record.items():
+            self._written(record)
+            statement, values = select_among(record, "id", some, only="id")
+            found = self.connection.values(statement, organization_id=self.organization_id, **values)
+            wanted.difference_update(id for (id,) in found)
+        return wanted
+
+    # Writing
+
+    def add(self, record: type[R], **fields) -> R:
+        """A new row of the caller's organization; id and times are filled in."""
+        id = fields.pop("id", None)
+        if id is None:
+            assert record.ids is not None, f"{record.__name__} has no ids of its own"
+            id = self.ids.new(record.ids, self.now)
+        owned: Any = record
+        return self.insert(owned(id, self.organization_id, self.now, self.now, **fields))
+
+    def insert(self, row: R) -> R:
+        self._added.setdefault(type(row), []).append(row)
+        self._born[row.id] = row
+        return self._keep(row)
+
+    def change(self, row: Record, **fields) -> bool:
+        """Only here does a row change, and only one that is held: SQLite would forgive the race.
+
+        Says whether anything is now other than it was."""
+        record = type(row)
+        key = (record, row.id)
+        assert self._held.get(key) is row, f"{row.id} is changed but was not held"
+        changed = self._changed.setdefault(key, {})
+        differs = False
+        for name, value in fields.items():
+            old = getattr(row, name)
+            if old != value:
+                differs, changed[name] = True, value
+                if record.audited and row.id not in self._born:
+                    trace = self.traces.setdefault(key, {})
+                    trace[name] = (trace[name][0] if name in trace else old, value)
+                msgspec.structs.force_setattr(row, name, value)
+        if differs and isinstance(row, Owned) and row.updated_time != self.now:
+            changed["updated_time"] = self.now
+            msgspec.structs.force_setattr(row, "updated_time", self.now)
+        return differs
+
+    def date(self, row: Owned) -> None:
+        """A held row counts as changed now, because something that belongs to it was."""
+        if row.updated_time != self.now:
+            self.tally(row, updated_time=self.now)
+
+    def tally(self, row: Record, **fields) -> None:
+        """Keep a sum with a held row: no change of the row's own, so neither dated nor audited."""
+        key = (type(row), row.id)
+        assert self._held.get(key) is row, f"{row.id} is changed but was not held"
+        self._changed.setdefault(key, {}).update(fields)
+        for name, value in fields.items():
+            msgspec.structs.force_setattr(row, name, value)
+
+    def remove(self, row: Record) -> None:
+        """Take a held row away; what stood in it is left in the audit."""
+        assert self._held.get((type(row), row.id)) is row, f"{row.id} is removed but was not held"
+        if row.audited:
+            values = msgspec.structs.asdict(row).items()
+            self.traces[type(row), row.id] = {
+                name: (value, None) for name, value in values if value is not None
+            }
+        self._written(type(row))
+        self.connection.delete(type(row), row.id)
+        self._held.pop((type(row), row.id), None)
+        self._born.pop(row.id, None)
+
+    def tell(self, event_type: str, row: Record) -> None:
+        """Something happened to a row: said once per unit, as the row is when the unit ends."""
+        self.told[event_type, row.id] = row
+
+    def plan(self, due: datetime, kind: str, subject_id: str) -> None:
+        """Put something on the agenda for later."""
+        self.planned.append((due, kind, subject_id))
+
+    def write(self) -> None:
+        """Send what was added and changed; rows go in the order in which their tables were met."""
+        added, self._added = self._added, {}
+        changed, self._changed = self._changed, {}
+        with self.connection.together():
+            for record, rows in added.items():
+                self.connection.insert(record, rows)
+            for (record, id), fields in changed.items():
+                if fields:
+                    self.connection.update(record, id, fields)
+
+    def _written(self, record: type[Record]) -> None:
+        """A query sees what this unit did before it to the table that is asked."""
+        if record in self._added or any(changed is record for changed, _ in self._changed):
+            self.write()
+
+    def _one(self, record: type[R], id: str, select, missing: Problem) -> R:
+        statement = select(record, "id", "organization_id")
+        values = {"id": id, "organization_id": self.organization_id}
+        with suppress(IndexError):
+            return self.connection.rows(record, statement, values)[0]
+        raise Refusal(missing, id)
+
+    def _keep(self, row: R) -> R:
+        self._held[type(row), row.id] = row
+        return row

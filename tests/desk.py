@@ -1,0 +1,163 @@
+"""The desk: an organization, its client, its clock and its inbox, as a test speaks of them."""
+
+import asyncio
+from contextlib import closing
+from datetime import UTC, datetime
+
+import apsw
+import httpx2
+import psycopg
+
+from billfold import demo_world
+from billfold.app import Billfold
+from billfold.kit.environment import set_clock, stored_clock
+from billfold.kit.work import Caller
+from billfold.settings import Settings
+from tests.contract.recorder import record
+
+# A Monday, nine in the morning in California.
+START = datetime(2027, 1, 4, 17, tzinfo=UTC)
+CALLER = demo_world.CALLER
+LOGIN = {
+    "username": demo_world.USERNAME, "password": demo_world.PASSWORD,
+    "organizationId": demo_world.ORGANIZATION_ID, "devKey": demo_world.DEVELOPER_KEY,
+}  # fmt: skip
+V3, EVENTS, CONTROL = "/connect/v3", "/connect-events/v3", "/_control"
+
+
+class Desk:
+    """A server in this process on a database of its own; its clock stands at START until moved."""
+
+    def __init__(self, runner: asyncio.Runner, url: str, folder: str, **settings) -> None:
+        self.runner = runner
+        self.url = url
+        database = "" if url.startswith("sqlite:") else url
+        self.settings = Settings(
+            **{"data": folder, "database": database, "worker": False, "seed": 1} | settings
+        )
+        self.session = ""
+        self.numbers = 0
+
+    async def open(self, start: datetime | None = START) -> None:
+        if self.settings.policy != "sandbox":
+            belongs_to(self.url, self.settings.policy)
+        self.billfold = Billfold(self.settings)
+        self.environment = self.billfold.environment
+        self._life = self.billfold.lifespan()
+        await self._life.__aenter__()
+        if start:
+            await self.environment.write(lambda work: set_clock(work, still=start, frozen=True))
+            await self.environment.read(stored_clock)
+        transport = httpx2.ASGITransport(app=self.billfold, raise_app_exceptions=False)
+        self.client = httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:8080")
+
+    async def close(self) -> None:
+        await self.client.aclose()
+        await self._life.__aexit__(None, None, None)
+
+    # Asking
+
+    async def asks(self, method: str, path: str, body=None, *, headers=None, session=None, **query):
+        """One request; `session` "" sends no credentials."""
+        session = self.session if session is None else session
+        sent = {"sessionId": session, "devKey": demo_world.DEVELOPER_KEY} if session else {}
+        sent |= headers or {}
+        content = body if isinstance(body, bytes) else None
+        answer = await self.client.request(
+            method, path, json=None if content is not None else body, content=content, headers=sent,
+            params=query or None,
+        )  # fmt: skip
+        record(method, answer.url.path, answer.status_code, answer.content)
+        return answer
+
+    def answer(self, method: str, path: str, body=None, **options):
+        return self.runner.run(self.asks(method, path, body, **options))
+
+    def call(self, method: str, path: str, body=None, status=200, **options):
+        answer = self.answer(method, path, body, **options)
+        assert answer.status_code == status, f"{answer.status_code}: {answer.text}"
+        return answer.json() if answer.content else None
+
+    def refused(self, method: str, path: str, body=None, **options) -> tuple[int, list[str]]:
+        """Status and, for each error, its code, or its message where the wire has no code."""
+        answer = self.answer(method, path, body, **options)
+        assert answer.status_code >= 400, answer.text
+        return answer.status_code, [error.get("code") or error["message"] for error in answer.json()]
+
+    def together(self, requests: list[tuple]) -> list:
+        async def all_at_once():
+            return await asyncio.gather(*(self.asks(*request) for request in requests))
+
+        return self.runner.run(all_at_once())
+
+    # Who
+
+    def signs_in(self, trusted: bool = True, **more) -> dict:
+        """A session for the requests that follow."""
+        login = self.call("POST", f"{V3}/login", LOGIN | more, session="")
+        self.session = login["sessionId"]
+        if trusted and not login["trusted"]:
+            self.passes_mfa()
+        return login
+
+    def passes_mfa(self, **more) -> str:
+        challenge = self.call("POST", f"{V3}/mfa/challenge")["challengeId"]
+        body = {"challengeId": challenge, "token": self.code(), **more}
+        return self.call("POST", f"{V3}/mfa/challenge/validate", body)["rememberMeId"]
+
+    def code(self) -> str:
+        """The newest code in the inbox."""
+        return self.call("GET", f"{CONTROL}/messages", session="")["results"][-1]["code"]
+
+    # Time
+
+    def advance(self, **delta: int) -> dict:
+        return self.call("POST", f"{CONTROL}/clock", {"advance": delta}, session="")
+
+    def now(self) -> datetime:
+        return datetime.fromisoformat(self.call("GET", f"{CONTROL}/clock", session="")["now"])
+
+    # Behind the wire
+
+    def reads(self, do, caller: Caller = CALLER):
+        return self.runner.run(self.environment.read(do, caller))
+
+    def writes(self, do, caller: Caller = CALLER):
+        return self.runner.run(self.environment.write(do, caller))
+
+    # The business
+
+    def vendor(self, name="Acme", status=201, **more) -> str:
+        return self.call("POST", f"{V3}/vendors", vendor_of(name) | more, status=status)["id"]
+
+    def owes(self, vendor: str, amount, number: str = "", **more) -> str:
+        self.numbers += 1
+        body = bill_of(vendor, amount, number or f"INV-{self.numbers}") | more
+        return self.call("POST", f"{V3}/bills", body, status=201)["id"]
+
+    def sees(self, bill: str) -> dict:
+        return self.call("GET", f"{V3}/bills/{bill}")
+
+
+def belongs_to(url: str, policy: str) -> None:
+    """Make the furnished data another policy's: a server refuses that of one that is not its own."""
+    statement = f"UPDATE clocks SET policy = '{policy}'"
+    if url.startswith("sqlite:"):
+        with closing(apsw.Connection(url.removeprefix("sqlite:"))) as connection:
+            connection.execute(statement)
+    else:
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(statement)
+
+
+def vendor_of(name: str) -> dict:
+    address = {"line1": "12 Oak St", "city": "Reno", "zipOrPostalCode": "89501", "country": "US"}
+    return {"name": name, "address": address}
+
+
+def bill_of(vendor: str, amount, number: str) -> dict:
+    return {
+        "vendorId": vendor, "dueDate": "2027-12-31",
+        "invoice": {"invoiceNumber": number, "invoiceDate": "2027-01-04"},
+        "billLineItems": [{"amount": amount}],
+    }  # fmt: skip

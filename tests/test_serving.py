@@ -1,0 +1,457 @@
+"""The server as a process: what it says, how it starts, stops, refuses to start, and what it logs."""
+
+import json
+import os
+import queue
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+import uuid
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from billfold import demo_world, migrations
+from tests.desk import LOGIN, V3, vendor_of
+
+DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+PROGRAM = [sys.executable, "-m", "billfold.cli"]
+START_SECONDS_MAX = 9
+WELCOME_LINES = 16
+
+
+def surroundings(**more: str) -> dict[str, str]:
+    """This process' environment without what would be a setting of the server's."""
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("BILLFOLD_")}
+    return plain | {"COVERAGE_PROCESS_START": "", "NO_COLOR": "1"} | more
+
+
+def run(*arguments: object, **more: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [*PROGRAM, *map(str, arguments)], env=surroundings(**more), capture_output=True, text=True,
+        timeout=START_SECONDS_MAX,
+    )  # fmt: skip
+
+
+class Server:
+    """A serving process, a client of it, and everything it has said."""
+
+    def __init__(self, folder, *options: str) -> None:
+        command = [*PROGRAM, "serve", "--data", str(folder), "--port", "0", *options]
+        self.process = subprocess.Popen(
+            command, env=surroundings(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            start_new_session=True,
+        )  # fmt: skip
+        self.lines: queue.Queue[str] = queue.Queue()
+        self.stdout: list[str] = []
+        self.stderr: list[str] = []
+        for stream, said in ((self.process.stdout, self.stdout), (self.process.stderr, self.stderr)):
+            threading.Thread(target=self._listen, args=(stream, said), daemon=True).start()
+        self.session = ""
+        first = self.lines.get(timeout=START_SECONDS_MAX)
+        found = re.fullmatch(r"Billfold serves a \w+ on (http://127\.0\.0\.1:\d+)\n", first)
+        assert found, first + "".join(self.stderr)
+        self.base = found[1]
+
+    def _listen(self, stream, said: list[str]) -> None:
+        for line in stream:
+            said.append(line)
+            if said is self.stdout:
+                self.lines.put(line)
+
+    def ask(self, method: str, path: str, body=None, **headers: str) -> tuple[int, bytes]:
+        if self.session:
+            headers = {"sessionId": self.session, "devKey": demo_world.DEVELOPER_KEY} | headers
+        data = None
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+            data = json.dumps(body).encode()
+        headers = {name.replace("_", "-"): value for name, value in headers.items()}
+        request = urllib.request.Request(self.base + path, data, headers, method=method)
+        try:
+            with DIRECT.open(request, timeout=START_SECONDS_MAX) as answer:
+                return answer.status, answer.read()
+        except urllib.error.HTTPError as refusal:
+            with refusal:
+                return refusal.code, refusal.read()
+
+    def call(self, method: str, path: str, body=None, status: int = 200, **headers: str):
+        found, said = self.ask(method, path, body, **headers)
+        assert found == status, said
+        return json.loads(said) if said else None
+
+    def signs_in(self, **more: str) -> dict:
+        self.session = ""
+        login = self.call("POST", f"{V3}/login", LOGIN | more)
+        self.session = login["sessionId"]
+        return login
+
+    def advance(self, **delta: int) -> dict:
+        return self.call("POST", "/_control/clock", {"advance": delta})
+
+    def stop(self, by: signal.Signals = signal.SIGTERM) -> float:
+        """How long it took to end."""
+        began = time.monotonic()
+        self.process.send_signal(by)
+        self.process.wait(START_SECONDS_MAX)
+        return time.monotonic() - began
+
+    def kill(self) -> None:
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+
+@pytest.fixture
+def serve(tmp_path):
+    """Starts servers, on one data folder, and ends them when the test does."""
+    started: list[Server] = []
+
+    def start(*options: str) -> Server:
+        started.append(Server(tmp_path / "data", *options))
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.kill()
+
+
+@pytest.fixture
+def place(database, empty_database_url) -> list[str]:
+    """The options with which an empty database of each kind is served."""
+    return [] if database == "sqlite" else ["--database", empty_database_url]
+
+
+class SlowReceiver:
+    """A subscriber's server that thinks for a while before it answers."""
+
+    def __init__(self, seconds: float) -> None:
+        self.asked = threading.Event()
+        asked = self.asked
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                self.rfile.read(int(self.headers["content-length"]))
+                asked.set()
+                time.sleep(seconds)
+                self.send_response(200)
+                self.send_header("content-length", "0")
+                self.end_headers()
+
+            def log_message(self, *_) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/hook"
+        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
+
+@pytest.fixture
+def slow_receiver():
+    receiver = SlowReceiver(1.0)
+    yield receiver
+    receiver.close()
+
+
+def subscription_of(url: str) -> dict:
+    events = [{"type": "vendor.created", "version": "1"}]
+    return {"name": "n", "status": {"enabled": True}, "events": events, "notificationUrl": url}
+
+
+def subscribe(server: Server, url: str) -> dict:
+    key = {"X_Idempotent_Key": str(uuid.uuid4())}
+    return server.call("POST", "/connect-events/v3/subscriptions", subscription_of(url), **key)
+
+
+# Starting
+
+
+def test_the_first_lines_hold_credentials_and_a_call_that_works(serve):
+    server = serve()
+    said = [server.lines.get(timeout=START_SECONDS_MAX) for _ in range(WELCOME_LINES - 1)]
+    known = dict(line.split() for line in said if re.fullmatch(r"  [a-zA-Z]+ +\S+\n", line))
+    control = server.call("GET", "/_control/credentials")
+    assert known == {name: value for name, value in control.items() if name != "nextProcessDate"}
+    at = next(place for place, line in enumerate(said) if line.startswith("  curl "))
+    words = shlex.split("".join(said[at : at + 2]).replace("\\\n", ""))
+    assert words[:2] == ["curl", "-s"] and words[3] == "-H" and words[5] == "-d"
+    name, value = words[4].split(": ")
+    request = urllib.request.Request(words[2], words[6].encode(), {name: value})
+    with DIRECT.open(request, timeout=5) as answer:
+        assert answer.status == 200 and json.load(answer)["trusted"] is False
+    assert said[-1].rstrip().endswith(f"{server.base}/docs")
+    assert server.ask("GET", "/docs")[0] == 200
+
+
+def test_a_restart_keeps_what_was_written(serve, place):
+    first = serve(*place)
+    login = first.signs_in()
+    vendor = first.call("POST", f"{V3}/vendors", vendor_of("Acme"), status=201)
+    assert first.advance(days=3)["failed"] == 0
+    first.stop()
+    second = serve(*place)
+    second.session = login["sessionId"]
+    second.call("GET", f"{V3}/vendors/{vendor['id']}", status=401)  # Three days without a call.
+    second.signs_in()
+    assert second.call("GET", f"{V3}/vendors/{vendor['id']}")["name"] == "Acme"
+    names = [each["name"] for each in second.call("GET", f"{V3}/vendors")["results"]]
+    assert sorted(names) == ["Acme", "Juniper Supply"]
+
+
+def test_a_taken_port_is_named_and_nothing_is_made(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = run("serve", "--data", tmp_path / "data", "--port", port)
+    assert_refused(done, f"127.0.0.1:{port}")
+    assert not (tmp_path / "data").exists()
+
+
+def test_one_server_at_a_time_on_a_sqlite_folder(serve, tmp_path):
+    folder = tmp_path / "one"
+    serve("--data", folder)
+    assert_refused(run("serve", "--data", folder, "--port", "0"), "another server", str(folder))
+
+
+def test_data_of_another_policy_is_refused(serve, tmp_path):
+    folder = tmp_path / "one"
+    serve("--data", folder).stop()
+    done = run("serve", "--data", folder, "--port", "0", "--policy", "production")
+    assert_refused(done, "--policy sandbox")
+
+
+def assert_refused(done: subprocess.CompletedProcess, *words: str) -> None:
+    """Exit code 2, one sentence, and nothing that looks like a program's insides."""
+    assert (done.returncode, done.stdout) == (2, ""), done
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("billfold: ") and "Traceback" not in line
+    assert [word for word in words if word not in line] == [], line
+
+
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        (["--policy", "casino"], ["policy", "casino", "sandbox, production"]),
+        (["--workers", "2"], ["--workers", "postgresql://"]),
+        (["--workers", "0"], ["workers must be 1 or more"]),
+        (["--port", "70000"], ["port", "70000"]),
+        (["--log", "everything"], ["log", "everything"]),
+        (["--database", "mysql://db/x"], ["postgresql://"]),
+        (["--database", "postgresql://127.0.0.1:9/nobody"], ["the database cannot be used"]),
+        (["--policy", "production"], ["no key", "BILLFOLD_KEY"]),
+        (["--host", "192.0.2.1"], ["192.0.2.1"]),
+    ],
+)
+def test_what_cannot_be_served_is_said_in_one_sentence(tmp_path, options, words):
+    port = [] if "--port" in options else ["--port", "0"]
+    assert_refused(run("serve", "--data", tmp_path / "data", *port, *options), *words)
+
+
+@pytest.mark.parametrize(
+    "written, words",
+    [
+        ("colour = 'blue'", ["billfold.toml", "colour"]),
+        ("port = 'none'", ["billfold.toml", "port", "'none'"]),
+        ("port = = 1", ["billfold.toml", "cannot be read"]),
+        ("worker = 'perhaps'", ["billfold.toml", "worker", "'perhaps'"]),
+    ],
+)
+def test_a_settings_file_that_is_wrong_is_named(tmp_path, written, words):
+    (tmp_path / "billfold.toml").write_text(written)
+    assert_refused(run("serve", "--data", tmp_path), *words)
+
+
+@pytest.mark.parametrize(
+    "variables, words",
+    [
+        ({"BILLFOLD_PORT": "many"}, ["BILLFOLD_PORT", "many"]),
+        ({"BILLFOLD_KEY": "c2hvcnQ="}, ["BILLFOLD_KEY", "32 bytes"]),
+        ({"BILLFOLD_MFA_CODE": "12"}, ["mfa_code", "six digits"]),
+    ],
+)
+def test_an_environment_that_is_wrong_is_named(tmp_path, variables, words):
+    options = [] if "BILLFOLD_PORT" in variables else ["--port", "0"]
+    done = run("serve", "--data", tmp_path / "data", *options, **variables)
+    assert_refused(done, *words)
+    assert "c2hvcnQ=" not in done.stderr
+
+
+# Ending
+
+
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_when_what_is_asked_has_been_answered(serve, slow_receiver, by):
+    # Only the jump delivers: when the receiver is asked, the jump's request is under way.
+    server = serve("--no-worker")
+    server.signs_in()
+    subscribe(server, slow_receiver.url)
+    answered: list[dict] = []
+    jump = threading.Thread(target=lambda: answered.append(server.advance(days=1)))
+    server.call("POST", f"{V3}/vendors", vendor_of("Acme"), status=201)
+    jump.start()
+    assert slow_receiver.asked.wait(5)
+    seconds = server.stop(by)
+    jump.join(5)
+    assert [said["failed"] for said in answered] == [0]
+    # uvicorn ends of the signal it was sent, once it has ended well.
+    assert server.process.returncode in (0, -by)
+    assert seconds < 2, seconds
+    assert "Traceback" not in "".join(server.stderr)
+
+
+# Siblings of `serve`
+
+
+def test_credentials_are_printed_plainly_and_as_json():
+    known = json.loads(run("credentials", "--json").stdout)
+    assert known | LOGIN == known and known["phone"] == demo_world.PHONE
+    plain = dict(line.split() for line in run("credentials").stdout.splitlines())
+    assert plain == known
+
+
+def test_the_openapi_document_is_printed():
+    done = run("openapi")
+    said = json.loads(done.stdout)
+    assert said["info"]["version"] and said["openapi"].startswith("3.")
+    assert {f"{V3}/login", f"{V3}/payments/bulk"} <= set(said["paths"])
+
+
+def test_settings_are_printed_with_their_origins(tmp_path):
+    (tmp_path / "billfold.toml").write_text("port = 8123\nlog = 'requests'\n")
+    url = "postgresql://ada:hush@db.example/x"
+    done = run("settings", "--data", tmp_path, BILLFOLD_DATABASE=url, BILLFOLD_LOG="problems")
+    said = {line.split()[0]: line.split(maxsplit=2)[1:] for line in done.stdout.splitlines()}
+    assert said["port"] == ["8123", str(tmp_path / "billfold.toml")]
+    assert said["log"] == ["problems", "BILLFOLD_LOG"]
+    assert said["data"] == [str(tmp_path), "--data"]
+    assert said["workers"] == ["1", "default"]
+    assert "hush" not in done.stdout and done.returncode == 0
+
+
+def test_migrate_says_from_where_to_where(tmp_path, place):
+    options = ["--data", tmp_path / "data", *place]
+    first, second = run("migrate", *options), run("migrate", *options)
+    assert first.stdout.rstrip().endswith(f"schema none -> {migrations.HEAD}")
+    assert second.stdout.rstrip().endswith(f"has schema {migrations.HEAD} already")
+    assert (first.returncode, second.returncode, first.stderr + second.stderr) == (0, 0, "")
+
+
+def test_production_serves_without_a_demo_world(serve, tmp_path, monkeypatch):
+    (tmp_path / "data").mkdir()
+    assert run("migrate", "--data", tmp_path / "data").returncode == 0
+    (tmp_path / "data" / "billfold.key").write_text("QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE=")
+    server = serve("--policy", "production")
+    server.call("GET", "/_control/credentials", status=404)
+    status, said = server.ask("POST", f"{V3}/login", LOGIN)
+    assert status in (400, 401, 403) and b"BDC_" in said
+    server.stop()
+    assert demo_world.PASSWORD not in "".join(server.stdout)
+
+
+# What is seen from outside
+
+
+def test_nothing_secret_is_logged(serve, slow_receiver):
+    """Every request is, with its route; never what was asked, answered or meant for one's eyes only."""
+    account, tax, machine = "733219846", "98-7654321", "till-of-ada"
+    server = serve("--log", "requests")
+    first = server.signs_in()
+    challenge = server.call("POST", f"{V3}/mfa/challenge")["challengeId"]
+    code = server.call("GET", "/_control/messages")["results"][-1]["code"]
+    body = {"challengeId": challenge, "token": code, "rememberMe": True, "device": machine}
+    remembered = server.call("POST", f"{V3}/mfa/challenge/validate", body)["rememberMeId"]
+    second = server.signs_in(rememberMeId=remembered, device=machine)
+    assert second["trusted"] is True
+    bank = {
+        "nameOnAccount": "Acme", "accountNumber": account, "routingNumber": "322271627",
+        "type": "CHECKING", "ownerType": "BUSINESS",
+    }  # fmt: skip
+    vendor = vendor_of("Acme of the query") | {
+        "paymentInformation": {"bankAccount": bank}, "additionalInfo": {"taxId": tax},
+    }  # fmt: skip
+    made = subscribe(server, slow_receiver.url)
+    server.call("POST", f"{V3}/vendors", vendor, status=201)
+    filters = "filters=name:eq:%22Acme%20of%20the%20query%22&max=7"
+    assert len(server.call("GET", f"{V3}/vendors?{filters}")["results"]) == 1
+    server.ask("POST", f"{V3}/login", LOGIN | {"password": "Wrong-password-1"})
+    server.ask("POST", f"{V3}/vendors", vendor | {"address": tax})
+    server.ask("GET", f"{V3}/nothing/{account}?token={code}")
+    server.advance(seconds=5)
+    server.stop()
+    logged = "".join(server.stderr)
+    said = "".join(server.stdout[WELCOME_LINES:]) + logged
+    secrets = {
+        "session": first["sessionId"], "trusted session": second["sessionId"], "code": f'"{code}"',
+        "password": demo_world.PASSWORD, "wrong password": "Wrong-password-1", "account": account,
+        "tax id": tax, "tax digits": tax.replace("-", ""), "remembered": remembered,
+        "security key": made["securityKey"], "developer key": demo_world.DEVELOPER_KEY,
+        "query": "filters", "a query's value": "of the query", "mark of a query": "?",
+        "device": machine, "challenge": challenge, "name of a user": demo_world.USERNAME,
+    }  # fmt: skip
+    assert [name for name, secret in secrets.items() if secret in said] == []
+    lines = [json.loads(line) for line in logged.splitlines()]
+    asked = [(line["method"], line["route"], line["status"]) for line in lines]
+    for expected in (
+        ("POST", f"{V3}/login", 200), ("POST", f"{V3}/login", 401), ("POST", f"{V3}/vendors", 201),
+        ("POST", f"{V3}/vendors", 400), ("GET", f"{V3}/vendors", 200), ("GET", "unknown", 404),
+    ):  # fmt: skip
+        assert expected in asked, expected
+    assert not re.search(rf"\b{code}\b", re.sub(r'"(timestamp|request_id)": "[^"]*"', "", said))
+
+
+def test_by_default_only_problems_are_logged(serve):
+    server = serve()
+    server.signs_in()
+    server.ask("GET", "/nothing")
+    server.stop()
+    assert server.stderr == []
+
+
+def test_it_says_whether_it_is_well_and_counts_what_it_answered(serve, slow_receiver):
+    server = serve()
+    assert server.ask("GET", "/healthz") == (200, b"ok\n")
+    for _ in range(3):
+        server.signs_in()
+    subscribe(server, slow_receiver.url)
+    server.call("POST", f"{V3}/vendors", vendor_of("Acme"), status=201)
+    server.advance(seconds=1)
+    status, said = server.ask("GET", "/metrics")
+    numbers = dict(line.rsplit(" ", 1) for line in said.decode().splitlines() if line[0] != "#")
+    logins = 'billfold_request_seconds_count{method="POST",route="/connect/v3/login",status="200"}'
+    assert (status, numbers[logins]) == (200, "3.0")
+    assert numbers['billfold_deliveries_total{outcome="delivered"}'] == "1.0"
+
+
+@pytest.mark.parametrize("database", ["postgres"])
+def test_two_processes_serve_one_postgres(serve, place):
+    server = serve(*place, "--workers", "2")
+    processes = set()
+
+    def ask() -> None:
+        with DIRECT.open(f"{server.base}{V3}/health", timeout=5) as answer:
+            processes.add(answer.headers["x-request-id"].partition("-")[0])
+
+    until = time.monotonic() + 8
+    while len(processes) < 2 and time.monotonic() < until:
+        askers = [threading.Thread(target=ask) for _ in range(16)]
+        for each in askers:
+            each.start()
+        for each in askers:
+            each.join()
+    assert len(processes) == 2
+    server.signs_in()
+    made = [server.call("POST", f"{V3}/vendors", vendor_of(f"V{n}"), status=201) for n in range(10)]
+    for each in made:
+        assert server.call("GET", f"{V3}/vendors/{each['id']}")["name"] == each["name"]
+    assert server.stop(signal.SIGINT) < 4
+    assert server.process.returncode == 0

@@ -1,0 +1,237 @@
+"""Writing: who shares a commit shares its fate, and nothing else of the others'."""
+
+import asyncio
+from itertools import count
+
+import pytest
+
+from billfold.access.keys import DeveloperKey
+from billfold.kit.errors import NOT_FOUND, Refusal, Unavailable, Unusable
+from billfold.kit.sqlite import GROUP_MAX, CommitFailed, SqliteDatabase
+from tests.desk import CALLER, V3, vendor_of
+
+VENDORS = f"{V3}/vendors"
+
+
+def keys(desk) -> set[str]:
+    return {
+        key.id for key in desk.reads(lambda work: work.connection.where(DeveloperKey, active=False))
+    }
+
+
+def write_key(id: str):
+    def do(work):
+        work.insert(DeveloperKey(id, id[-4:], active=False))
+        work.write()
+        return id
+
+    return do
+
+
+def refuse(work):
+    write_key("refused")(work)
+    raise Refusal(NOT_FOUND)
+
+
+def crash(work):
+    write_key("crashed")(work)
+    raise ZeroDivisionError
+
+
+def at_once(desk, *rules):
+    async def all_of_them():
+        writes = (desk.environment.write(rule, CALLER) for rule in rules)
+        return await asyncio.gather(*writes, return_exceptions=True)
+
+    return desk.runner.run(all_of_them())
+
+
+def commits(desk) -> list:
+    """Grows by one with every commit from now on."""
+    seen: list = []
+    writer(desk).set_commit_hook(lambda: bool(seen.append(1)))
+    return seen
+
+
+def writer(desk):
+    return desk.environment.database.writer.driver
+
+
+def test_a_refusal_and_a_crash_leave_the_others_alone(desk):
+    said = at_once(desk, write_key("a"), refuse, write_key("b"), crash, write_key("c"))
+    assert [type(each) for each in said] == [str, Refusal, str, ZeroDivisionError, str]
+    assert keys(desk) == {"a", "b", "c"}
+
+
+def test_what_is_ready_together_shares_a_commit(sqlite_desk):
+    seen = commits(sqlite_desk)
+    at_once(sqlite_desk, *(write_key(str(n)) for n in range(GROUP_MAX)))
+    assert len(seen) == 1
+    at_once(sqlite_desk, *(write_key(f"x{n}") for n in range(GROUP_MAX + 1)))
+    assert len(seen) == 3 and len(keys(sqlite_desk)) == 2 * GROUP_MAX + 1
+
+
+def test_a_reader_sees_nothing_before_its_commit(desk):
+    async def race():
+        found = lambda work: len(work.connection.where(DeveloperKey, active=False))
+        write = asyncio.create_task(desk.environment.write(write_key("a"), CALLER))
+        seen = []
+        while not write.done():
+            seen.append((await desk.environment.read(found), write.done()))
+            await asyncio.sleep(0)
+        await write
+        return seen, await desk.environment.read(found)
+
+    seen, after = desk.runner.run(race())
+    assert after == 1 and {number for number, done in seen if not done} <= {0, 1}
+
+
+def test_a_reader_beside_an_open_transaction_sees_what_was(sqlite_desk):
+    """Between the rule and its COMMIT, which runs in a thread."""
+    desk, seen = sqlite_desk, []
+    reader = desk.environment.database.reader.driver
+
+    def look() -> bool:
+        seen.append(reader.execute("SELECT count(*) FROM developer_keys WHERE id = 'a'").fetchall())
+        return False
+
+    writer(desk).set_commit_hook(look)
+    desk.writes(write_key("a"))
+    writer(desk).set_commit_hook(None)
+    assert seen == [[(0,)]] and keys(desk) == {"a"}
+
+
+def test_a_write_that_waits_can_be_cancelled_and_one_that_ran_cannot(sqlite_desk):
+    desk, has_run = sqlite_desk, []
+
+    def runs(work):
+        write_key("ran")(work)
+        has_run.append(True)
+
+    async def leave():
+        waits = asyncio.create_task(desk.environment.write(write_key("waits"), CALLER))
+        await asyncio.sleep(0)
+        waits.cancel()
+        ran = asyncio.create_task(desk.environment.write(runs, CALLER))
+        while not has_run:
+            await asyncio.sleep(0)
+        ran.cancel()
+        return await asyncio.gather(waits, ran, return_exceptions=True)
+
+    assert {type(each) for each in desk.runner.run(leave())} == {asyncio.CancelledError}
+    desk.writes(write_key("next"))
+    assert keys(desk) == {"ran", "next"}
+
+
+# Commits that fail
+
+
+def test_a_commit_that_is_turned_away_fails_its_whole_group_and_the_next_works(sqlite_desk):
+    writer(sqlite_desk).set_commit_hook(lambda: True)
+    said = at_once(sqlite_desk, write_key("a"), refuse, write_key("b"))
+    writer(sqlite_desk).set_commit_hook(None)
+    assert {type(each) for each in said} == {CommitFailed}
+    sqlite_desk.writes(write_key("next"))
+    assert keys(sqlite_desk) == {"next"}
+
+
+def test_who_is_told_of_a_failed_commit_may_ask_again(sqlite_desk):
+    desk = sqlite_desk
+    desk.signs_in()
+    writer(desk).set_commit_hook(lambda: True)
+    answers = desk.together([("POST", VENDORS, vendor_of(f"V{n}")) for n in range(5)])
+    writer(desk).set_commit_hook(None)
+    for answer in answers:
+        assert (answer.status_code, answer.json()[0]["code"]) == (503, "BDC_1001")
+        assert int(answer.headers["retry-after"]) >= 1 and len(answer.json()) == 1
+    assert [row["name"] for row in desk.call("GET", VENDORS)["results"]] == ["Juniper Supply"]
+    desk.vendor("V1")
+    assert len(desk.call("GET", VENDORS)["results"]) == 2
+
+
+def test_a_commit_that_leaves_its_transaction_open_is_rolled_back(sqlite_desk):
+    def owe_a_parent(work):
+        """A deferred foreign key is looked at by COMMIT, which then fails and stays open."""
+        work.connection.driver.execute("PRAGMA defer_foreign_keys=ON")
+        columns = [row[1] for row in work.connection.fetch("PRAGMA table_info(bill_lines)", [])]
+        values = ",".join("''" for _ in columns)
+        work.connection.driver.execute(f"INSERT INTO bill_lines({','.join(columns)}) VALUES ({values})")
+
+    said = at_once(sqlite_desk, write_key("a"), owe_a_parent)
+    assert {type(each) for each in said} == {CommitFailed}
+    assert "FOREIGN KEY" in str(said[0])
+    sqlite_desk.writes(write_key("next"))
+    assert keys(sqlite_desk) == {"next"}
+
+
+def test_when_sqlite_rolls_back_by_itself_the_whole_group_fails(sqlite_desk):
+    def full_disk(work):
+        work.connection.driver.execute("ROLLBACK")
+        raise OSError("disk full")
+
+    said = at_once(sqlite_desk, write_key("a"), full_disk, write_key("b"))
+    assert {type(each) for each in said} == {CommitFailed}
+    sqlite_desk.writes(write_key("next"))
+    assert keys(sqlite_desk) == {"next"}
+
+
+# Reads that take too long
+
+
+def test_a_slow_read_is_stopped(sqlite_desk):
+    endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n) SELECT count(*) FROM n"
+    with pytest.raises(Unavailable, match="interrupted"):
+        sqlite_desk.reads(lambda work: work.connection.fetch(endless, []))
+    assert keys(sqlite_desk) == set()
+
+
+def test_who_asks_what_takes_too_long_is_told_503(sqlite_desk):
+    """A list whose time is up after some steps."""
+    desk = sqlite_desk
+    desk.signs_in()
+    body = [vendor_of(f"V{n}") for n in range(20)]
+    desk.call("POST", f"{VENDORS}/bulk", body, status=201)
+    reader, steps = desk.environment.database.reader.driver, count()
+    reader.set_progress_handler(lambda: next(steps) == 300, 1)
+    answer = desk.answer("GET", VENDORS)
+    assert (answer.status_code, answer.json()[0]["code"]) == (503, "BDC_1001")
+    assert answer.headers["retry-after"]
+    reader.set_progress_handler(None)
+    assert len(desk.call("GET", VENDORS, max=100)["results"]) == 21
+
+
+# Beginning and ending
+
+
+def test_closing_finishes_what_was_accepted(sqlite_desk, sqlite_url):
+    async def close_while_writing():
+        database = SqliteDatabase(sqlite_url.removeprefix("sqlite:"))
+        await database.start()
+        insert = lambda id: (
+            lambda connection: connection.insert(DeveloperKey, [DeveloperKey(id, "last", False)])
+        )
+        writes = [asyncio.create_task(database.write(insert(str(n)))) for n in range(200)]
+        await asyncio.sleep(0)
+        await database.close()
+        await asyncio.gather(*writes)
+        with pytest.raises(Unavailable, match="stopping"):
+            await database.write(insert("late"))
+
+    sqlite_desk.runner.run(close_while_writing())
+    assert keys(sqlite_desk) == {str(n) for n in range(200)}
+
+
+def test_what_was_committed_is_there_after_a_new_beginning(database_url, open_desk):
+    first = open_desk(database_url)
+    at_once(first, write_key("a"), refuse, write_key("b"))
+    assert keys(open_desk(database_url, start=None)) == {"a", "b"}
+
+
+@pytest.mark.parametrize("version", ["3.40.1", "3.51.2"])
+def test_a_library_that_corrupts_is_refused(version):
+    with pytest.raises(Unusable, match=version):
+        SqliteDatabase("any.db", version=version)
+
+
+def test_a_library_that_does_not_is_taken():
+    SqliteDatabase("any.db", version="3.51.3")
