@@ -41,11 +41,12 @@ class MfaPhone(Owned, frozen=True):
     primary: bool
 
 
-@table("mfa_challenges", by=["user_id used"])
+@table("mfa_challenges", by=["session_id used"])
 class Challenge(Owned, frozen=True):
-    """A code on its way. It belongs to the user, not to the session that asked for it."""
+    """A code on its way. Any session of the user may answer it; `session_id` is the one that asked."""
 
     user_id: str
+    session_id: str
     code_mac: bytes
     expires_time: datetime
     attempts: int = 0
@@ -97,16 +98,20 @@ def add_phone(
 
 
 def challenge(work: Work, use_backup: bool) -> Challenge:
-    """Send a code to the user's phone; codes sent before are worth nothing any more."""
+    """Send a code to the user's phone; what this session was sent before is worth nothing any more.
+
+    Codes that the user's other sessions wait for stay good: programs that share a user, a suite of
+    tests in parallel say, would otherwise lock each other out."""
+    assert work.caller is not None
     phone = next((phone for phone in phones(work) if phone.primary is not use_backup), None)
     if phone is None:
         raise Refusal(NO_PHONE)
-    for older in work.rows(Challenge, user_id=work.user_id, used=False):
+    for older in work.rows(Challenge, session_id=work.caller.session_id, used=False):
         work.change(work.hold(Challenge, older.id), used=True)
     id, code = work.ids.uuid(work.now), work.policy.fixed_code or work.ids.code()
     made = work.add(
-        Challenge, id=id, user_id=work.user_id, code_mac=_mac(work, id, code),
-        expires_time=work.now + CODE_LIFE,
+        Challenge, id=id, user_id=work.user_id, session_id=work.caller.session_id,
+        code_mac=_mac(work, id, code), expires_time=work.now + CODE_LIFE,
     )  # fmt: skip
     number = work.secrets.open(phone.number, phone.id)
     text = f"{code} is your Billfold code. It is valid for five minutes."

@@ -70,7 +70,7 @@ def list_mfa_phones(work: Work) -> PhoneList:
 
 @operations.post("/connect/v3/mfa/challenge", SIGNED_IN, status=200, refuses=[NO_PHONE])
 def generate_challenge(work: Work, request: ChallengeRequest = ChallengeRequest()) -> ChallengeResponse:
-    """Send a six-digit token to the registered phone; one sent before is worth nothing any more."""
+    """Send a six-digit token to the registered phone; one sent to this session before is void."""
     return ChallengeResponse(mfa.challenge(work, request.use_backup).id)
 
 

@@ -74,6 +74,7 @@ def upgrade() -> None:
     sa.Column('created_time', t.MOMENT, nullable=False),
     sa.Column('updated_time', t.MOMENT, nullable=False),
     sa.Column('user_id', t.TEXT, nullable=False),
+    sa.Column('session_id', t.TEXT, nullable=False),
     sa.Column('code_mac', t.BYTES, nullable=False),
     sa.Column('expires_time', t.MOMENT, nullable=False),
     sa.Column('attempts', t.INTEGER, nullable=False),
@@ -81,7 +82,7 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('id')
     )
     with op.batch_alter_table('mfa_challenges', schema=None) as batch_op:
-        batch_op.create_index('ix_mfa_challenges_user_id_used', ['organization_id', 'user_id', 'used', 'id'], unique=False)
+        batch_op.create_index('ix_mfa_challenges_session_id_used', ['organization_id', 'session_id', 'used', 'id'], unique=False)
 
     op.create_table('mfa_phones',
     sa.Column('id', t.TEXT, nullable=False),
