@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -41,6 +42,7 @@ VOICES = (
     health_v3, control,
 )  # fmt: skip
 TROUBLE_PAUSE_SECONDS = 1.0
+GARBAGE_MAX = 20_000
 OPERATIONS = [operation for voice in VOICES for operation in voice.operations]
 
 log = logging.getLogger("billfold")
@@ -158,7 +160,17 @@ def _policy(settings: Settings) -> Policy:
     return replace(policy, fixed_code=settings.mfa_code) if settings.mfa_code else policy
 
 
+def settle_memory() -> None:
+    """What is here when a server starts stays: the collector need not look through it again and again.
+
+    A request leaves few cycles behind, so it is also called less often than for 700 new objects."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GARBAGE_MAX, 10, 10)
+
+
 def from_environment() -> Billfold:
     """For a server process that another one started: its settings are all in BILLFOLD_…."""
     settings, _ = load()
+    settle_memory()
     return Billfold(settings)

@@ -241,11 +241,13 @@ def _asked(do: Callable[[], Any]) -> Any:
 def _run(billfold: Billfold, listener: socket.socket) -> None:
     import uvicorn
 
+    from billfold.app import settle_memory
+
     settings = billfold.settings
     options: dict[str, Any] = {
-        "loop": "uvloop", "http": "httptools", "ws": "none", "log_level": "warning",
-        "access_log": False, "server_header": False, "timeout_graceful_shutdown": 1.5,
-        "lifespan": "on",
+        "loop": "uvloop", "http": "billfold.door.packets:OnePacket", "ws": "none",
+        "log_level": "warning", "access_log": False, "server_header": False,
+        "timeout_graceful_shutdown": 1.5, "lifespan": "on",
     }  # fmt: skip
     if settings.workers > 1:
         import os
@@ -258,6 +260,7 @@ def _run(billfold: Billfold, listener: socket.socket) -> None:
         )
         Multiprocess(config, sockets=[listener]).run()
         return
+    settle_memory()
     server = uvicorn.Server(uvicorn.Config(billfold, **options))
     with suppress(KeyboardInterrupt):
         server.run(sockets=[listener])

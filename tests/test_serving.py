@@ -209,6 +209,20 @@ def test_a_restart_keeps_what_was_written(serve, place):
     assert sorted(names) == ["Acme", "Juniper Supply"]
 
 
+def test_an_answer_leaves_in_one_packet(serve):
+    server = serve()
+    host, port = server.base.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        for _ in range(3):  # The second and third on a connection that is kept.
+            connection.sendall(b"GET /connect/v3/health HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
+            head, _, body = connection.recv(65_536).partition(b"\r\n\r\n")
+            length = re.search(rb"content-length: (\d+)", head)
+            assert head.startswith(b"HTTP/1.1 200") and int(length[1]) == len(body) > 0
+        connection.sendall(b"GET /nowhere HTTP/1.1\r\nconnection: close\r\n\r\n")
+        said = b"".join(iter(lambda: connection.recv(65_536), b""))
+        assert said.startswith(b"HTTP/1.1 404") and b"BDC_1121" in said
+
+
 def test_a_taken_port_is_named_and_nothing_is_made(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

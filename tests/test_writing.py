@@ -5,10 +5,13 @@ from itertools import count
 
 import pytest
 
+from billfold import demo_world
 from billfold.access.keys import DeveloperKey
+from billfold.kit.database import Connection
 from billfold.kit.errors import NOT_FOUND, Refusal, Unavailable, Unusable
 from billfold.kit.sqlite import GROUP_MAX, CommitFailed, SqliteDatabase
-from tests.desk import CALLER, V3, vendor_of
+from billfold.kit.work import Caller
+from tests.desk import CALLER, CONTROL, V3, vendor_of
 
 VENDORS = f"{V3}/vendors"
 
@@ -69,6 +72,33 @@ def test_what_is_ready_together_shares_a_commit(sqlite_desk):
     assert len(seen) == 1
     at_once(sqlite_desk, *(write_key(f"x{n}") for n in range(GROUP_MAX + 1)))
     assert len(seen) == 3 and len(keys(sqlite_desk)) == 2 * GROUP_MAX + 1
+
+
+def test_what_is_there_to_stay_is_looked_for_once(desk, monkeypatch):
+    term, asked = demo_world.PAYMENT_TERM_ID, []
+    values = Connection.values
+    monkeypatch.setattr(Connection, "values", lambda *a, **k: asked.append(1) or values(*a, **k))
+
+    def missing(work):
+        return work.missing([term, "00p01NEVERSEEN00abcd"])
+
+    def missing_and_undone(work):
+        missing(work)
+        raise ZeroDivisionError
+
+    at_once(desk, missing_and_undone)
+    assert desk.environment.known.of(desk.environment.clock.version) == set()
+    del asked[:]
+    for times in (1, 2):
+        assert desk.writes(missing) == {"00p01NEVERSEEN00abcd"}
+        assert len(asked) == times  # The other is looked for each time.
+    assert desk.writes(lambda work: work.missing([term])) == set() and len(asked) == 2
+    # Of another organization's, nothing is known.
+    other = Caller("00801OTHER000000abcd", CALLER.user_id, True)
+    assert desk.runner.run(desk.environment.write(missing, other)) == {term, "00p01NEVERSEEN00abcd"}
+    desk.call("POST", f"{CONTROL}/reset", session="")
+    del asked[:]
+    assert desk.writes(lambda work: work.missing([term])) == set() and len(asked) == 1
 
 
 def test_a_reader_sees_nothing_before_its_commit(desk):

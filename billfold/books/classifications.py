@@ -12,14 +12,14 @@ KINDS = (
 )  # fmt: skip
 
 
-@table("classifications", ids=KINDS)
+@table("classifications", ids=KINDS, lasting=True)
 class Classification(Owned, frozen=True):
     kind: str
     name: str
     archived: bool = False
 
 
-@table("payment_terms", ids="payment_term")
+@table("payment_terms", ids="payment_term", lasting=True)
 class PaymentTerm(Owned, frozen=True):
     name: str
     days_due: int

@@ -109,17 +109,16 @@ class Door:
         return answer
 
     async def _write(self, operation: Operation, arrival: Arrival, arguments: dict, receive) -> bytes:
-        """The gate reads on its own: who is not admitted never stands in the writers' line."""
+        """The gate looks on its own: who is not admitted never stands in the writers' line."""
 
-        def admit(work: Work) -> Session | None:
-            session = operation.gate.admit(work, arrival)
-            if session:
+        def admit(work: Work) -> tuple[Session, datetime] | None:
+            if session := operation.gate.admit(work, arrival):
                 self.uses.check(session, work.now)
-            return session
+                return session, work.now
+            return None
 
-        session = await self.environment.read(admit)
-        if session:
-            self.uses.note(session, self.environment.clock.now())
+        if admitted := await self.environment.glance(admit):
+            self.uses.note(*admitted)
         if operation.query_name and operation.query:
             arguments[operation.query_name] = read_query(operation.query, arrival.asked())
         if operation.body_name:

@@ -21,48 +21,30 @@ async def read_body(receive, declared: int = 0, bytes_max: int = BODY_BYTES_MAX)
     """The whole body, or a refusal as soon as it is too much (413) or comes too slowly (400)."""
     if declared > bytes_max:
         raise Refusal(TOO_LARGE, str(bytes_max))
-    message = await _next(receive)
-    body = message.get("body", b"")
-    if message.get("more_body"):
-        parts = [body]
-        size = len(body)
-        async with _in_time():
-            while message.get("more_body") and size <= bytes_max:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise ClientLeft
-                parts.append(message.get("body", b""))
-                size += len(parts[-1])
-        body = b"".join(parts)
-    if len(body) > bytes_max:
+    try:
+        async with asyncio.timeout(BODY_SECONDS_MAX):
+            return await _read(receive, bytes_max)
+    except TimeoutError:
+        raise Refusal(MALFORMED, "body: did not arrive in time") from None
+
+
+async def _read(receive, bytes_max: int) -> bytes:
+    parts: list[bytes] = []
+    size, more = 0, True
+    while more and size <= bytes_max:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientLeft
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        more = message.get("more_body", False)
+    if size > bytes_max:
         raise Refusal(TOO_LARGE, str(bytes_max))
-    return body
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 class ClientLeft(Exception):
     """Nobody waits for the answer any more."""
-
-
-async def _next(receive) -> dict:
-    async with _in_time():
-        message = await receive()
-    if message["type"] == "http.disconnect":
-        raise ClientLeft
-    return message
-
-
-class _in_time:
-    """Refuse a body that takes too long, as slow as its client may be."""
-
-    async def __aenter__(self) -> None:
-        self._timeout = asyncio.timeout(BODY_SECONDS_MAX)
-        await self._timeout.__aenter__()
-
-    async def __aexit__(self, *error) -> None:
-        try:
-            await self._timeout.__aexit__(*error)
-        except TimeoutError:
-            raise Refusal(MALFORMED, "body: did not arrive in time") from None
 
 
 def check_depth(body: bytes) -> None:

@@ -49,6 +49,11 @@ class Clock:
         self._milliseconds = 0
         self._adopting = Lock()
 
+    @property
+    def version(self) -> int:
+        """Of the stored state that it goes by."""
+        return self.state[0]
+
     def now(self) -> datetime:
         _, offset_ms, still = self.state
         if still is not None:

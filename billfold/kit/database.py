@@ -65,7 +65,7 @@ def _type(element: Any, dialect: sa.Dialect) -> Any:
 
 
 class Connection:
-    """What a unit of work may ask of a driver; the two databases differ in `fetch` and `execute`."""
+    """What a unit of work may ask of a driver; the two databases differ in the first four."""
 
     def __init__(self, driver, dialect: sa.Dialect) -> None:
         self.driver = driver
@@ -75,6 +75,9 @@ class Connection:
         raise NotImplementedError
 
     def execute(self, text: str, arguments: list) -> None:
+        raise NotImplementedError
+
+    def execute_many(self, text: str, rows: list[list]) -> None:
         raise NotImplementedError
 
     def together(self) -> AbstractContextManager:
@@ -99,9 +102,12 @@ class Connection:
 
     def insert(self, record: type[R], rows: list[R]) -> None:
         compiled = self.compiled(insert_into(record))
-        for row in rows:
-            # A record's fields are its table's columns, in order.
-            self.execute(compiled.text, compiled.ordered(list(msgspec.structs.astuple(row))))
+        # A record's fields are its table's columns, in order.
+        ordered = [compiled.ordered(list(msgspec.structs.astuple(row))) for row in rows]
+        if len(ordered) == 1:
+            self.execute(compiled.text, ordered[0])
+        else:
+            self.execute_many(compiled.text, ordered)
 
     def insert_new(self, row: Record) -> bool:
         """Add a row unless one with its id is there; waits for whoever is just adding one."""
@@ -122,6 +128,7 @@ class Connection:
 class Database(Protocol):
     async def start(self) -> None: ...
     async def close(self) -> None: ...
+    def glance(self, do: Callable[[Connection], T]) -> Awaitable[T]: ...
     def read(self, do: Callable[[Connection], T]) -> Awaitable[T]: ...
     def write(self, do: Callable[[Connection], T]) -> Awaitable[T]: ...
 

@@ -10,6 +10,7 @@ from billfold.kit.clock import Clock
 from billfold.kit.database import Connection, Database, select_to_change
 from billfold.kit.errors import Unusable
 from billfold.kit.ids import Ids
+from billfold.kit.known import Known
 from billfold.kit.policy import Policy
 from billfold.kit.secrets import Passwords, Secrets
 from billfold.kit.tables import Record, table
@@ -48,6 +49,7 @@ class Environment:
     post: Callable[[Work], None]
     passwords: Passwords
     clock: Clock = field(default_factory=Clock)
+    known: Known = field(default_factory=Known)
     # What is done with an agenda item, by its kind.
     handlers: dict[str, Callable[["Environment", Any], Awaitable[None]]] = field(default_factory=dict)
     # One jump through time after the other.
@@ -56,20 +58,27 @@ class Environment:
     async def read(self, do: Callable[[Work], T], caller: Caller | None = None) -> T:
         return await self.database.read(lambda connection: do(self.work(connection, caller)))
 
+    async def glance(self, do: Callable[[Work], T]) -> T:
+        """Read with one statement, which is of one moment by itself and needs no transaction."""
+        return await self.database.glance(lambda connection: do(self.work(connection)))
+
     async def write(self, do: Callable[[Work], T], caller: Caller | None = None) -> T:
         """Run a rule; its rows, events and plans are committed together, then it is answered."""
 
-        def unit(connection: Connection) -> T:
+        def unit(connection: Connection) -> tuple[T, Work]:
             work = self.work(connection, caller)
             answer = do(work)
             self.post(work)
             work.write()
-            return answer
+            return answer, work
 
-        return await self.database.write(unit)
+        answer, work = await self.database.write(unit)
+        if work.seen:
+            self.known.note(work.clock_version, work.seen)
+        return answer
 
     def work(self, connection: Connection, caller: Caller | None = None) -> Work:
-        return Work(connection, self.clock, self.ids, self.secrets, self.policy, caller)
+        return Work(connection, self.clock, self.ids, self.secrets, self.policy, self.known, caller)
 
 
 async def claim(environment: Environment) -> int:

@@ -94,6 +94,11 @@ class Refusal(Exception):
         refusal.problems = problems
         return refusal
 
+    def inside(self, path: str) -> "Refusal":
+        """The same, said of a part of the request: what each is about begins with its place."""
+        self.problems = [(problem, f"{path}.{about}") for problem, about in self.problems]
+        return self
+
 
 class Unusable(Exception):
     """The server cannot run like this; says in one sentence what to do."""

@@ -44,6 +44,10 @@ class PostgresConnection(Connection):
     def execute(self, text, arguments):
         self.driver.execute(text, arguments, prepare=True)
 
+    def execute_many(self, text, rows):
+        for row in rows:  # Prepared, and on their way together.
+            self.driver.execute(text, row, prepare=True)
+
     def together(self):
         return self.driver.pipeline()
 
@@ -95,11 +99,27 @@ class PostgresDatabase:
         for driver in self._open:
             driver.close()
 
+    async def glance(self, do: Callable[[Connection], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._glance, do)
+
     async def read(self, do: Callable[[Connection], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._read, do)
 
     async def write(self, do: Callable[[Connection], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._write, do)
+
+    def _glance(self, do: Callable[[Connection], T]) -> T:
+        connection = self._connection()
+        try:
+            try:
+                return do(connection)
+            except (psycopg.OperationalError, psycopg.InterfaceError):
+                if not connection.driver.closed:
+                    raise
+                # The server has let go of it since it was last used; nothing was begun.
+                return do(self._connection())
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            raise Unavailable(str(error)) from error
 
     def _read(self, do: Callable[[Connection], T]) -> T:
         try:

@@ -46,11 +46,19 @@ class CommitFailed(Unavailable):
 
 
 class SqliteConnection(Connection):
+    def __init__(self, driver: apsw.Connection) -> None:
+        super().__init__(driver, DIALECT)
+        # One for all: what a statement found is fetched before the next begins.
+        self.cursor = driver.cursor()
+
     def fetch(self, text, arguments):
-        return self.driver.execute(text, arguments).fetchall()
+        return self.cursor.execute(text, arguments).fetchall()
 
     def execute(self, text, arguments):
-        self.driver.execute(text, arguments)
+        self.cursor.execute(text, arguments)
+
+    def execute_many(self, text, rows):
+        self.cursor.executemany(text, rows)
 
 
 class SqliteDatabase:
@@ -71,8 +79,8 @@ class SqliteDatabase:
         self._committer = ThreadPoolExecutor(1, "commit")
         self._idle = asyncio.Event()
         self._idle.set()
-        self.writer = SqliteConnection(_open(self.path, writes=True), DIALECT)
-        self.reader = SqliteConnection(_open(self.path, writes=False), DIALECT)
+        self.writer = SqliteConnection(_open(self.path, writes=True))
+        self.reader = SqliteConnection(_open(self.path, writes=False))
         self.reader.driver.set_progress_handler(self._out_of_time, PROGRESS_STEPS)
 
     async def close(self) -> None:
@@ -83,18 +91,27 @@ class SqliteDatabase:
         self.reader.driver.close()
         self.writer.driver.close()
 
-    async def read(self, do: Callable[[Connection], T]) -> T:
+    async def glance(self, do: Callable[[Connection], T]) -> T:
         self._deadline = monotonic() + READ_SECONDS_MAX
-        driver = self.reader.driver
         try:
-            driver.execute("BEGIN")  # One snapshot: a bill and its lines are of one moment.
             return do(self.reader)
         except TROUBLE as error:
             raise Unavailable(str(error)) from error
         finally:
+            self._deadline = NEVER
+
+    async def read(self, do: Callable[[Connection], T]) -> T:
+        self._deadline = monotonic() + READ_SECONDS_MAX
+        reader = self.reader
+        try:
+            reader.execute("BEGIN", [])  # One snapshot: a bill and its lines are of one moment.
+            return do(reader)
+        except TROUBLE as error:
+            raise Unavailable(str(error)) from error
+        finally:
             self._deadline = NEVER  # Ending the read is not stopped, however late it is.
-            if driver.in_transaction:
-                driver.execute("COMMIT")
+            if reader.driver.in_transaction:
+                reader.execute("COMMIT", [])
 
     async def write(self, do: Callable[[Connection], T]) -> T:
         if self._closing:
@@ -162,7 +179,7 @@ class SqliteDatabase:
                 # Nothing is known of this connection any more; what it held is not committed.
                 failure = error
                 self.writer.driver.close()
-                self.writer = SqliteConnection(_open(self.path, writes=True), DIALECT)
+                self.writer = SqliteConnection(_open(self.path, writes=True))
         for answer, well, outcome in done:
             if answer.done():
                 continue  # The client left; its work stays, as if the answer was lost on the way.

@@ -18,6 +18,7 @@ from billfold.kit.clock import Clock
 from billfold.kit.database import Connection, select_among, select_to_change, select_where
 from billfold.kit.errors import NOT_FOUND, Problem, Refusal
 from billfold.kit.ids import Ids
+from billfold.kit.known import Known
 from billfold.kit.policy import Policy
 from billfold.kit.secrets import Secrets
 from billfold.kit.tables import RECORDS, Owned, Record
@@ -39,20 +40,23 @@ class Work:
     """`now` is UTC; a change is kept as from and to, for the audit."""
 
     __slots__ = (
-        "_added", "_born", "_changed", "_held", "caller", "clock", "connection", "ids", "now",
-        "planned", "policy", "secrets", "told", "traces",
+        "_added", "_born", "_changed", "_held", "caller", "clock", "clock_version", "connection",
+        "ids", "known", "now", "planned", "policy", "secrets", "seen", "told", "traces",
     )  # fmt: skip
 
     def __init__(
         self, connection: Connection, clock: Clock, ids: Ids, secrets: Secrets, policy: Policy,
-        caller: Caller | None = None,
+        known: Known, caller: Caller | None = None,
     ) -> None:  # fmt: skip
         self.connection = connection
         self.clock = clock
+        self.clock_version = clock.version
         self.now = clock.now()
         self.ids = ids
         self.secrets = secrets
         self.policy = policy
+        self.known = known
+        self.seen: set[tuple[str, str]] = set()
         self.caller = caller
         self.told: dict[tuple[str, str], Record] = {}
         self.planned: list[tuple[datetime, str, str]] = []
@@ -118,7 +122,8 @@ class Work:
 
     def missing(self, ids: Iterable[str]) -> set[str]:
         """Those of some ids of any kind that are no row of the caller's, one query a table."""
-        wanted = {id for id in ids if id not in self._born}
+        known, organization_id = self.known.of(self.clock_version), self.organization_id
+        wanted = {id for id in ids if (organization_id, id) not in known and id not in self._born}
         by_record: dict[type[Record], list[str]] = {}
         for id in wanted:
             record = RECORDS.get(id[:PREFIX_LENGTH])
@@ -127,8 +132,11 @@ class Work:
         for record, some in by_record.items():
             self._written(record)
             statement, values = select_among(record, "id", some, only="id")
-            found = self.connection.values(statement, organization_id=self.organization_id, **values)
-            wanted.difference_update(id for (id,) in found)
+            values["organization_id"] = organization_id
+            found = {id for (id,) in self.connection.values(statement, **values)}
+            wanted -= found
+            if record.lasting:
+                self.seen.update((organization_id, id) for id in found)
         return wanted
 
     # Writing
@@ -185,6 +193,7 @@ class Work:
     def remove(self, row: Record) -> None:
         """Take a held row away; what stood in it is left in the audit."""
         assert self._held.get((type(row), row.id)) is row, f"{row.id} is removed but was not held"
+        assert not row.lasting, f"{row.id} is there to stay"
         if row.audited:
             values = msgspec.structs.asdict(row).items()
             self.traces[type(row), row.id] = {

@@ -54,7 +54,7 @@ class ApprovalStatus(StrEnum):
     "bills",
     ids="bill",
     by=[
-        "created_time", "updated_time", "archived", "due_date",  "funding_cents",
+        "created_time", "updated_time", "archived", "due_date", "funding_cents",
         "exchange_rate", "payment_status", "vendor_id invoice_number",
         "pay_from_chart_of_account_id", "chart_of_account_id", "accounting_class_id",
         "department_id", "location_id", "item_id",
@@ -294,10 +294,11 @@ def _check_invoice_number(work: Work, vendor_id: str, number: str) -> None:
 
 def _check_references(work: Work, details: dict, lines: Sequence[LineDraft]) -> None:
     """Every id in a bill is one of the organization's objects; all that are not are named."""
-    named = [(details.get(name), kind) for name, kind in REFERENCES.items()]
+    # A set in the order in which they are named: lines name the same few again and again.
+    named = dict.fromkeys((details.get(name), kind) for name, kind in REFERENCES.items())
     for line in lines:
-        booked = line.fields.get("classifications") or {}
-        named += [(id, LINE_KINDS[name]) for name, id in booked.items()]
+        for name, id in (line.fields.get("classifications") or {}).items():
+            named[id, LINE_KINDS[name]] = None
     wrong = {id for id, kind in named if id and not id.startswith(PREFIXES.get(kind, "?"))}
     wanted = dict.fromkeys(id for id, _ in named if id)
     if wrong := wrong | work.missing(wanted.keys() - wrong):

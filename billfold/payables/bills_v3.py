@@ -178,24 +178,31 @@ def _check_length(name: str, value: str | None, longest: int) -> None:
 
 def _draft(place: int, sent: LineRequest, replaces: bool) -> LineDraft:
     """A new line has everything; of one that is there a PATCH changes only what was sent."""
-    at, whole = f"billLineItems[{place}]", replaces or sent.id is None
+    try:
+        return LineDraft(sent.id, _columns(sent, whole=replaces or sent.id is None))
+    except Refusal as refusal:
+        raise refusal.inside(f"billLineItems[{place}]") from None
+
+
+def _columns(sent: LineRequest, whole: bool) -> dict[str, Any]:
     fields: dict[str, Any] = dict(bills.EMPTY_LINE) if whole else {}
-    for name in bills.EMPTY_LINE:
-        value = getattr(sent, name)
-        if isinstance(value, Decimal):
-            fields[name] = to_quantity(value, f"{at}.{name}")
-        elif isinstance(value, Struct):
-            named = msgspec.structs.asdict(value).items()
-            fields[name] = {each: id for each, id in named if id is not UNSET}
-        elif value is not UNSET:
-            fields[name] = value
+    for name in ("quantity", "price"):
+        if (value := getattr(sent, name)) is not UNSET:
+            fields[name] = to_quantity(value, name) if value is not None else None
+    if sent.description is not UNSET:
+        fields["description"] = sent.description
+    if isinstance(sent.classifications, Struct):
+        named = msgspec.structs.asdict(sent.classifications).items()
+        fields["classifications"] = {name: id for name, id in named if id is not UNSET}
+    elif sent.classifications is None:
+        fields["classifications"] = None
     if isinstance(sent.amount, Decimal):
-        fields["amount_cents"] = to_cents(sent.amount, f"{at}.amount")
+        fields["amount_cents"] = to_cents(sent.amount)
     elif fields.get("quantity") is not None and fields.get("price") is not None:
-        fields["amount_cents"] = times(fields["quantity"], fields["price"], f"{at}.amount")
+        fields["amount_cents"] = times(fields["quantity"], fields["price"])
     elif whole or sent.amount is None:
-        raise Refusal(MALFORMED, f"{at}.amount: must not be null")
-    return LineDraft(sent.id, fields)
+        raise Refusal(MALFORMED, "amount: must not be null")
+    return fields
 
 
 def _drafts(sent: list[LineRequest], replaces: bool = True) -> list[LineDraft]:

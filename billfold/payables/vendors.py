@@ -92,8 +92,7 @@ class VendorBank(msgspec.Struct, omit_defaults=True, frozen=True):
     "vendors",
     ids="vendor",
     by=[
-        "created_time", "updated_time", "archived", "name",   
-        "bill_currency",
+        "created_time", "updated_time", "archived", "name", "bill_currency",
     ],
     audited=True,
 )  # fmt: skip
