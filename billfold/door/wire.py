@@ -17,7 +17,7 @@ from billfold.kit.clock import stamp
 from billfold.kit.errors import MALFORMED, NOT_JSON, Refusal
 
 
-class Wire(Struct, rename="camel", omit_defaults=True):
+class Wire(Struct, rename="camel", omit_defaults=True, gc=False):
     """A body. What has a default is left out of an answer while it has it."""
 
 

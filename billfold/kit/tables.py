@@ -109,7 +109,7 @@ TYPES: dict[Any, sa.types.TypeEngine] = {
 }
 
 
-class Record(msgspec.Struct, frozen=True):
+class Record(msgspec.Struct, frozen=True, gc=False):
     """A row of any table."""
 
     table: ClassVar[sa.Table]
@@ -121,7 +121,7 @@ class Record(msgspec.Struct, frozen=True):
     id: str
 
 
-class Owned(Record, frozen=True):
+class Owned(Record, frozen=True, gc=False):
     """A row of an organization: only its own people can reach it."""
 
     organization_id: str
