@@ -7,13 +7,18 @@ import pytest
 
 from billfold import demo_world
 from billfold.access.keys import DeveloperKey
+from billfold.app import Billfold
+from billfold.events import subscriptions
+from billfold.events.subscriptions import Subscription, Wanted
 from billfold.kit.database import Connection
+from billfold.kit.environment import set_clock, stored_clock
 from billfold.kit.errors import NOT_FOUND, Refusal, Unavailable, Unusable
 from billfold.kit.sqlite import GROUP_MAX, CommitFailed, SqliteDatabase
 from billfold.kit.work import Caller
 from tests.desk import CALLER, CONTROL, V3, vendor_of
 
 VENDORS = f"{V3}/vendors"
+BILLS = Wanted("bill.created", "1")
 
 
 def keys(desk) -> set[str]:
@@ -87,7 +92,7 @@ def test_what_is_there_to_stay_is_looked_for_once(desk, monkeypatch):
         raise ZeroDivisionError
 
     at_once(desk, missing_and_undone)
-    assert desk.environment.known.of(desk.environment.clock.version) == set()
+    assert desk.environment.known.of(desk.environment.clock.state[0]) == {}
     del asked[:]
     for times in (1, 2):
         assert desk.writes(missing) == {"00p01NEVERSEEN00abcd"}
@@ -99,6 +104,52 @@ def test_what_is_there_to_stay_is_looked_for_once(desk, monkeypatch):
     desk.call("POST", f"{CONTROL}/reset", session="")
     del asked[:]
     assert desk.writes(lambda work: work.missing([term])) == set() and len(asked) == 1
+
+
+def test_what_seldom_changes_is_read_again_when_it_has(desk):
+    def enabled(work) -> list[str]:
+        return [found.name for found in work.settled(Subscription, enabled=True)]
+
+    def subscribe(work, name="mine"):
+        subscriptions.subscribe(work, name, f"http://127.0.0.1/{name}", [BILLS], True)
+        return enabled(work)
+
+    def subscribe_and_fail(work):
+        subscribe(work, "undone")
+        raise ZeroDivisionError
+
+    assert desk.writes(enabled) == []
+    at_once(desk, subscribe_and_fail)
+    assert desk.writes(enabled) == []
+    assert desk.writes(subscribe) == ["mine"]
+    # As every request does, which finds the stored clock beside its session.
+    desk.reads(stored_clock)
+    assert desk.writes(enabled) == desk.writes(enabled) == ["mine"]
+
+    async def elsewhere():
+        other = Billfold(desk.settings)
+        other.environment.secrets = desk.environment.secrets
+        await other.environment.database.start()
+        (found,) = await other.environment.read(lambda work: work.rows(Subscription), CALLER)
+        await other.environment.write(lambda work: subscriptions.unsubscribe(work, found.id), CALLER)
+        await other.environment.database.close()
+
+    desk.runner.run(elsewhere())
+    desk.reads(stored_clock)
+    assert desk.writes(enabled) == []
+
+
+def test_a_time_that_was_not_committed_is_not_gone_by(sqlite_desk):
+    """Another unit of the group has read it, and then the commit fails."""
+    before = sqlite_desk.environment.clock.state
+    writer(sqlite_desk).set_commit_hook(lambda: True)
+    said = at_once(sqlite_desk, lambda work: set_clock(work, frozen=True), stored_clock)
+    assert [type(each) for each in said] == [CommitFailed, CommitFailed]
+    writer(sqlite_desk).set_commit_hook(None)
+    assert sqlite_desk.environment.clock.state == before
+    version = sqlite_desk.writes(lambda work: set_clock(work, frozen=True))
+    sqlite_desk.reads(stored_clock)
+    assert sqlite_desk.environment.clock.state[0] == version == before[0] + 1
 
 
 def test_a_reader_sees_nothing_before_its_commit(desk):

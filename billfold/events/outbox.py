@@ -59,7 +59,7 @@ Render = Callable[[Work, str, Record], bytes]
 def write_events(work: Work, render: Render) -> None:
     """Turn what was told into events and deliveries; `render` is a voice's."""
     told, work.told = work.told, {}
-    subscriptions = work.rows(Subscription, enabled=True) if told else []
+    subscriptions = work.settled(Subscription, enabled=True) if told else []
     for (event_type, subject_id), row in told.items():
         id = work.ids.uuid(work.now)
         body = work.secrets.seal(render(work, event_type, row).decode(), id)

@@ -23,7 +23,7 @@ class Wanted(msgspec.Struct, frozen=True):
     version: str
 
 
-@table("subscriptions", by=["enabled", "created_time"])
+@table("subscriptions", by=["enabled", "created_time"], seldom=True)
 class Subscription(Owned, frozen=True):
     """`key` is sealed; it signs what is sent."""
 

@@ -3,10 +3,14 @@
 import time
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from operator import itemgetter
 from threading import Lock
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
+
+# Version, offset in milliseconds, and where it stands, if it does: always changed together.
+State = tuple[int, int, datetime | None]
 
 
 @lru_cache(1_000)
@@ -44,32 +48,27 @@ class Clock:
     __slots__ = ("_adopting", "_milliseconds", "state")
 
     def __init__(self) -> None:
-        # Version, offset in milliseconds, and where it stands, if it does: always changed together.
-        self.state: tuple[int, int, datetime | None] = (0, 0, None)
+        self.state: State = (0, 0, None)
         self._milliseconds = 0
         self._adopting = Lock()
 
-    @property
-    def version(self) -> int:
-        """Of the stored state that it goes by."""
-        return self.state[0]
-
     def now(self) -> datetime:
-        _, offset_ms, still = self.state
+        return self.at(self.state)
+
+    def at(self, state: State) -> datetime:
+        """The time as it is by a state of the clock."""
+        _, offset_ms, still = state
         if still is not None:
             return still
         # The machine's clock may be set back; ours is not.
         self._milliseconds = max(self._milliseconds, time.time_ns() // 1_000_000)
         return _moment(self._milliseconds + offset_ms)
 
-    def adopt(self, version: int, offset_ms: int, still: datetime | None) -> bool:
-        """Go by a stored state, unless a later one is known; says whether the time is another now."""
-        if version <= self.state[0]:
-            return False
-        with self._adopting:
-            if version > self.state[0]:
-                self.state = (version, offset_ms, still)
-        return True
+    def adopt(self, state: State) -> None:
+        """Go by a stored state, unless a later one is known."""
+        if state[0] > self.state[0]:
+            with self._adopting:
+                self.state = max(self.state, state, key=itemgetter(0))
 
 
 def offset_to(moment: datetime) -> int:

@@ -56,29 +56,41 @@ class Environment:
     journeys: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def read(self, do: Callable[[Work], T], caller: Caller | None = None) -> T:
-        return await self.database.read(lambda connection: do(self.work(connection, caller)))
+        answer, work = await self.database.read(self._unit(do, caller))
+        self.clock.adopt(work.clock_state)
+        return answer
 
     async def glance(self, do: Callable[[Work], T]) -> T:
         """Read with one statement, which is of one moment by itself and needs no transaction."""
-        return await self.database.glance(lambda connection: do(self.work(connection)))
+        answer, work = await self.database.glance(self._unit(do))
+        self.clock.adopt(work.clock_state)
+        return answer
 
     async def write(self, do: Callable[[Work], T], caller: Caller | None = None) -> T:
         """Run a rule; its rows, events and plans are committed together, then it is answered."""
 
-        def unit(connection: Connection) -> tuple[T, Work]:
-            work = self.work(connection, caller)
+        def complete(work: Work) -> T:
             answer = do(work)
             self.post(work)
             work.write()
-            return answer, work
+            if work.stirs:
+                set_clock(work)  # Under its new version nobody remembers what was before.
+            return answer
 
-        answer, work = await self.database.write(unit)
-        if work.seen:
-            self.known.note(work.clock_version, work.seen)
+        answer, work = await self.database.write(self._unit(complete, caller))
+        self.clock.adopt(work.clock_state)
+        if work.learnt:
+            self.known.note(work.clock_state[0], work.learnt)
         return answer
 
-    def work(self, connection: Connection, caller: Caller | None = None) -> Work:
-        return Work(connection, self.clock, self.ids, self.secrets, self.policy, self.known, caller)
+    def _unit(
+        self, do: Callable[[Work], T], caller: Caller | None = None
+    ) -> Callable[[Connection], tuple[T, Work]]:
+        def unit(connection: Connection) -> tuple[T, Work]:
+            work = Work(connection, self.clock, self.ids, self.secrets, self.policy, self.known, caller)
+            return do(work), work
+
+        return unit
 
 
 async def claim(environment: Environment) -> int:

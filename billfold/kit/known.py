@@ -1,27 +1,28 @@
-"""Ids of rows that stay once they are there: what has been seen need not be looked for again.
+"""What need not be asked twice: it stays the same for as long as the stored clock's version stands.
 
-Only records that are never removed are `lasting` (see `tables.table`). What a unit saw is remembered
-after its commit, because until then it may have seen what is undone with it. And it is forgotten
-whenever the stored clock changes, which a reset or a restored copy of the data does too.
+Ids of `lasting` records, which are never removed, and rows of `seldom` ones, whose every change gives
+the clock a new version (see `tables.table`). So does a reset, and each start. What a unit found is
+remembered after its commit, because until then it may have seen what is undone with it.
 """
 
-from collections.abc import Iterable
+from typing import Any
 
-IDS_MAX = 50_000
+KEYS_MAX = 50_000
 
 
 class Known:
-    __slots__ = ("_ids", "_version")
+    __slots__ = ("_found", "_version")
 
     def __init__(self) -> None:
         self._version = 0
-        self._ids: set[tuple[str, str]] = set()
+        self._found: dict[tuple, Any] = {}
 
-    def note(self, version: int, seen: Iterable[tuple[str, str]]) -> None:
-        """Pairs of organization and id that a unit saw while the clock had this version."""
-        if version != self._version or len(self._ids) > IDS_MAX:
-            self._version, self._ids = version, set()
-        self._ids.update(seen)
+    def note(self, version: int, found: dict[tuple, Any]) -> None:
+        """What a unit found while the clock had this version; keys begin with an organization."""
+        if version > self._version or len(self._found) > KEYS_MAX:
+            self._version, self._found = version, {}
+        if version == self._version:
+            self._found.update(found)
 
-    def of(self, version: int) -> set[tuple[str, str]]:
-        return self._ids if version == self._version else set()
+    def of(self, version: int) -> dict[tuple, Any]:
+        return self._found if version == self._version else {}

@@ -117,6 +117,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     ids: ClassVar[str | None]
     audited: ClassVar[bool]
     lasting: ClassVar[bool]
+    seldom: ClassVar[bool]
 
     id: str
 
@@ -139,11 +140,13 @@ def table(
     by: Sequence[str] = (),
     audited: bool = False,
     lasting: bool = False,
+    seldom: bool = False,
 ) -> Callable[[R], R]:
     """Describe a record as a table.
 
     `ids` names the kind of its ids, or several where one table holds several kinds. `audited` rows
-    leave a trace of every change; `lasting` ones are never removed.
+    leave a trace of every change; `lasting` ones are never removed; of `seldom` ones, which hardly ever
+    change, every process remembers what it read until one does.
 
     `by` says by what its rows are looked for, an index each: inside one organization, and in the
     order of ids. Both ends matter. A planner that must choose between "this organization" and "this
@@ -157,7 +160,8 @@ def table(
         indexes = [_index(name, names.split(), columns) for names in by]
         record.table = sa.Table(name, metadata, *columns.values(), *indexes, *more)
         kinds = [ids] if isinstance(ids, str) else list(ids or ())
-        record.c, record.audited, record.lasting = record.table.c, audited, lasting
+        record.c, record.audited = record.table.c, audited
+        record.lasting, record.seldom = lasting, seldom
         record.ids = kinds[0] if len(kinds) == 1 else None
         RECORDS.update({PREFIXES[kind]: record for kind in kinds})
         return record

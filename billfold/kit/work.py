@@ -40,8 +40,8 @@ class Work:
     """`now` is UTC; a change is kept as from and to, for the audit."""
 
     __slots__ = (
-        "_added", "_born", "_changed", "_held", "caller", "clock", "clock_version", "connection",
-        "ids", "known", "now", "planned", "policy", "secrets", "seen", "told", "traces",
+        "_added", "_born", "_changed", "_held", "caller", "clock", "clock_state", "connection",
+        "ids", "known", "learnt", "now", "planned", "policy", "secrets", "stirs", "told", "traces",
     )  # fmt: skip
 
     def __init__(
@@ -50,13 +50,14 @@ class Work:
     ) -> None:  # fmt: skip
         self.connection = connection
         self.clock = clock
-        self.clock_version = clock.version
-        self.now = clock.now()
+        self.clock_state = clock.state
+        self.now = clock.at(self.clock_state)
         self.ids = ids
         self.secrets = secrets
         self.policy = policy
         self.known = known
-        self.seen: set[tuple[str, str]] = set()
+        self.learnt: dict[tuple, Any] = {}
+        self.stirs = False
         self.caller = caller
         self.told: dict[tuple[str, str], Record] = {}
         self.planned: list[tuple[datetime, str, str]] = []
@@ -67,9 +68,13 @@ class Work:
         self._changed: dict[tuple[type[Record], str], dict[str, Any]] = {}
 
     def follow(self, version: int, offset_ms: int, still: datetime | None) -> None:
-        """Go by the environment's clock as it is stored, which another process may have moved."""
-        if self.clock.adopt(version, offset_ms, still):
-            self.now = self.clock.now()
+        """Go by the environment's clock as it is stored, which another process may have moved.
+
+        The environment adopts it when this unit has ended well: until then it may be undone."""
+        if version > self.clock_state[0]:
+            self.clock_state = version, offset_ms, still
+            self.now = self.clock.at(self.clock_state)
+            self.learnt.clear()
 
     @property
     def today(self) -> date:
@@ -122,7 +127,7 @@ class Work:
 
     def missing(self, ids: Iterable[str]) -> set[str]:
         """Those of some ids of any kind that are no row of the caller's, one query a table."""
-        known, organization_id = self.known.of(self.clock_version), self.organization_id
+        known, organization_id = self.known.of(self.clock_state[0]), self.organization_id
         wanted = {id for id in ids if (organization_id, id) not in known and id not in self._born}
         by_record: dict[type[Record], list[str]] = {}
         for id in wanted:
@@ -136,8 +141,19 @@ class Work:
             found = {id for (id,) in self.connection.values(statement, **values)}
             wanted -= found
             if record.lasting:
-                self.seen.update((organization_id, id) for id in found)
+                self.learnt.update(((organization_id, id), True) for id in found)
         return wanted
+
+    def settled(self, record: type[R], **equal) -> list[R]:
+        """`rows` of a `seldom` table, asked for again only when one of them has changed."""
+        assert record.seldom, f"{record.__name__} changes often"
+        if self.stirs:
+            return self.rows(record, **equal)
+        key = (self.organization_id, record, *equal.items())
+        found = self.known.of(self.clock_state[0]).get(key)
+        if found is None:
+            found = self.learnt[key] = self.rows(record, **equal)
+        return found
 
     # Writing
 
@@ -151,7 +167,9 @@ class Work:
         return self.insert(owned(id, self.organization_id, self.now, self.now, **fields))
 
     def insert(self, row: R) -> R:
-        self._added.setdefault(type(row), []).append(row)
+        record = type(row)
+        self._added.setdefault(record, []).append(row)
+        self.stirs |= record.seldom
         self._born[row.id] = row
         return self._keep(row)
 
@@ -172,6 +190,7 @@ class Work:
                     trace = self.traces.setdefault(key, {})
                     trace[name] = (trace[name][0] if name in trace else old, value)
                 msgspec.structs.force_setattr(row, name, value)
+        self.stirs |= differs and record.seldom
         if differs and isinstance(row, Owned) and row.updated_time != self.now:
             changed["updated_time"] = self.now
             msgspec.structs.force_setattr(row, "updated_time", self.now)
@@ -200,6 +219,7 @@ class Work:
                 name: (value, None) for name, value in values if value is not None
             }
         self._written(type(row))
+        self.stirs |= row.seldom
         self.connection.delete(type(row), row.id)
         self._held.pop((type(row), row.id), None)
         self._born.pop(row.id, None)

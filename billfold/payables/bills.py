@@ -94,15 +94,13 @@ class Bill(Owned, frozen=True):
         return self.amount_cents - self.credit_cents - self.scheduled_cents - self.paid_cents
 
 
-# What a bill refers to, and of which kind each must be.
+# What a bill and its lines refer to, and how the ids of each kind begin; none begins with "?".
 REFERENCES = {
-    "payment_term_id": "payment_term", "pay_from_chart_of_account_id": "chart_of_account",
-    "chart_of_account_id": "chart_of_account", "accounting_class_id": "accounting_class",
-    "department_id": "department", "location_id": "location", "item_id": "item",
+    name: PREFIXES.get(name.removeprefix("pay_from_").removesuffix("_id"), "?")
+    for name in (
+        "payment_term_id", "pay_from_chart_of_account_id", *LineClassifications.__struct_fields__
+    )
 }  # fmt: skip
-
-
-LINE_KINDS = {name: name.removesuffix("_id") for name in LineClassifications.__struct_fields__}
 
 
 @table("bill_lines", ids="bill_line", by=["bill_id"], audited=True)
@@ -294,13 +292,15 @@ def _check_invoice_number(work: Work, vendor_id: str, number: str) -> None:
 
 def _check_references(work: Work, details: dict, lines: Sequence[LineDraft]) -> None:
     """Every id in a bill is one of the organization's objects; all that are not are named."""
-    # A set in the order in which they are named: lines name the same few again and again.
-    named = dict.fromkeys((details.get(name), kind) for name, kind in REFERENCES.items())
-    for line in lines:
-        for name, id in (line.fields.get("classifications") or {}).items():
-            named[id, LINE_KINDS[name]] = None
-    wrong = {id for id, kind in named if id and not id.startswith(PREFIXES.get(kind, "?"))}
-    wanted = dict.fromkeys(id for id, _ in named if id)
+    # In the order in which they are named, once each: lines name the same few again and again.
+    named = dict.fromkeys(
+        (name, id)
+        for fields in (details, *(line.fields.get("classifications") or {} for line in lines))
+        for name, id in fields.items()
+        if id and name in REFERENCES
+    )
+    wrong = {id for name, id in named if not id.startswith(REFERENCES[name])}
+    wanted = dict.fromkeys(id for _, id in named)
     if wrong := wrong | work.missing(wanted.keys() - wrong):
         raise Refusal.of([(NO_SUCH_REFERENCE, id) for id in wanted if id in wrong])
 
