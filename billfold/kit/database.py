@@ -27,7 +27,7 @@ class Compiled:
 
     def __init__(self, dialect: sa.Dialect, statement: Any) -> None:
         compiled = statement.compile(dialect=dialect)
-        self.text = compiled.string
+        self.text = _short(compiled.string, statement)
         binds = compiled.binds
         self.names = list(compiled.positiontup)
         self.constants = {name: bind.value for name, bind in binds.items() if not bind.required}
@@ -58,6 +58,15 @@ class Compiled:
             if (value := values[place]) is not None:
                 values[place] = turn(value)
         return values
+
+
+def _short(text: str, statement: Any) -> str:
+    """Without the table's name before each column where there is but one table: a driver reads the
+    whole statement, each time, to know it again."""
+    tables = statement.get_final_froms() if isinstance(statement, sa.Select) else []
+    if len(tables) == 1 and isinstance(tables[0], sa.Table) and text.count("SELECT") == 1:
+        return text.replace(f"{tables[0].name}.", "")
+    return text
 
 
 def _type(element: Any, dialect: sa.Dialect) -> Any:
@@ -95,6 +104,9 @@ class Connection:
 
     def where(self, record: type[R], **equal) -> list[R]:
         return self.rows(record, select_where(record, *equal), equal)
+
+    def ids(self, record: type[Record], **equal) -> list[str]:
+        return [id for (id,) in self.values(select_ids(record, *equal), **equal)]
 
     def first(self, record: type[R], **equal) -> R | None:
         found = self.where(record, **equal)
@@ -151,6 +163,11 @@ def open_database(url: str) -> Database:
 def select_where(record: type[Record], *names: str) -> sa.Select:
     query = sa.select(record.table).order_by(record.c.id)
     return query.where(*(record.c[name] == sa.bindparam(name) for name in names))
+
+
+@lru_cache(STATEMENTS_MAX)
+def select_ids(record: type[Record], *names: str) -> sa.Select:
+    return select_where(record, *names).with_only_columns(record.c.id)
 
 
 @lru_cache(STATEMENTS_MAX)

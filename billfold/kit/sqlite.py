@@ -152,19 +152,19 @@ class SqliteDatabase:
             commit.add_done_callback(lambda commit: self._finish(done, commit.exception()))
 
     def _run_one(self, do: Callable) -> tuple[bool, object]:
-        driver = self.writer.driver
-        driver.execute("SAVEPOINT request")
+        writer = self.writer
+        writer.execute("SAVEPOINT request", [])
         try:
-            outcome = True, do(self.writer)
+            outcome = True, do(writer)
         except Exception as error:
-            if not driver.in_transaction:
+            if not writer.driver.in_transaction:
                 # A full disk or an I/O error makes SQLite roll back everything, the others too.
                 raise
-            driver.execute("ROLLBACK TO request")
+            writer.execute("ROLLBACK TO request", [])
             if isinstance(error, TROUBLE):
                 error = Unavailable(str(error))
             outcome = False, error
-        driver.execute("RELEASE request")
+        writer.execute("RELEASE request", [])
         return outcome
 
     def _commit(self) -> None:

@@ -108,6 +108,11 @@ class Work:
         self._written(record)
         return self.connection.where(record, organization_id=self.organization_id, **equal)
 
+    def ids_of(self, record: type[Record], **equal) -> list[str]:
+        """Of `rows` only their ids."""
+        self._written(record)
+        return self.connection.ids(record, organization_id=self.organization_id, **equal)
+
     def grouped(self, record: type[R], name: str, ids: list[str]) -> dict[str, list[R]]:
         """Children of many parents in one query: lines of bills, parts of payments."""
         groups: dict[str, list[R]] = {id: [] for id in ids}

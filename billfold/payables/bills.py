@@ -286,8 +286,8 @@ def _merged(line: BillLine, fields: dict, number: int) -> dict:
 
 def _check_invoice_number(work: Work, vendor_id: str, number: str) -> None:
     """Once for a vendor among its active bills; the message ends in the id of the other."""
-    for other in work.rows(Bill, vendor_id=vendor_id, invoice_number=number, archived=False):
-        raise Refusal(DUPLICATE_INVOICE, f"{number} stands on {other.id}")
+    for other in work.ids_of(Bill, vendor_id=vendor_id, invoice_number=number, archived=False):
+        raise Refusal(DUPLICATE_INVOICE, f"{number} stands on {other}")
 
 
 def _check_references(work: Work, details: dict, lines: Sequence[LineDraft]) -> None:
