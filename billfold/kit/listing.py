@@ -20,7 +20,7 @@ import sqlalchemy as sa
 
 from billfold.kit.errors import FILTER_FIELD, FILTER_OPERATOR, INVALID_PARAMETER, Refusal
 from billfold.kit.secrets import Secrets
-from billfold.kit.tables import Owned
+from billfold.kit.tables import Owned, or_empty, small
 from billfold.kit.work import Work
 
 VERSION, MAC_BYTES = 1, 12
@@ -38,7 +38,8 @@ COMPARE: dict[str, Callable] = {
     "lte": lambda column, value: column <= value,
     "in": lambda column, *values: column.in_(values),
     "nin": lambda column, *values: sa.or_(column.is_(None), column.not_in(values)),
-    "sw": lambda column, value: sa.func.lower(column).startswith(value, autoescape=False, escape="\\"),
+    # From the text itself to the first that does not begin with it.
+    "sw": lambda column, start, end: sa.and_(small(column) >= start, small(column) < end),
 }
 MATCHED = ("eq", "ne", "in")
 CHOSEN = (*MATCHED, "nin")
@@ -47,6 +48,10 @@ NAMED = ("eq", "sw")
 
 # Both databases lower only what ASCII has.
 LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
+
+# Pairs of a column and whether it descends; before the name of one that sorts by its small letters.
+Order = tuple[tuple[str, bool], ...]
+SMALL = "~"
 
 R = TypeVar("R", bound=Owned)
 
@@ -59,6 +64,8 @@ class Field:
     ops: tuple[str, ...]
     parse: Callable[[str], object] = str
     sorts: bool = False
+    # All that it can be, where it is never empty: what it shall not be is turned into what it may be.
+    choices: tuple = ()
     # The column is one of another record's, whose named column refers to the listed row: a row is
     # found when at least one of those fits.
     among: tuple[type[Owned], str] | None = None
@@ -105,7 +112,7 @@ TIMES = {
     "createdTime": Field("created_time", RANGED, moment, sorts=True),
     "updatedTime": Field("updated_time", RANGED, moment, sorts=True),
 }
-ARCHIVED = Field("archived", ("eq", "ne"), yes_or_no, sorts=True)
+ARCHIVED = Field("archived", ("eq", "ne"), yes_or_no, sorts=True, choices=(True, False))
 OWN = {"id": Field("id", MATCHED), "archived": ARCHIVED}
 
 
@@ -120,7 +127,7 @@ def find(work: Work, record: type[R], fields: Mapping[str, Field], asked: Asked)
         if (filters, sort) != (cursor.filters, cursor.sort):
             raise Refusal(INVALID_PARAMETER, "page: belongs to another sort or other filters")
     conditions, values = _conditions(filters, fields)
-    order = _order(sort, fields)
+    order = _order(sort, fields) if sort else _order_of(conditions)
     backwards = bool(cursor and cursor.backwards)
     if cursor:
         values |= {f"key{n}": value for n, value in enumerate(_keys(cursor, record, order))}
@@ -169,7 +176,10 @@ def _conditions(filters: str, fields: Mapping[str, Field]) -> tuple[tuple, dict]
         if len(parsed) > CHOICES_MAX:
             raise Refusal(INVALID_PARAMETER, f"{name}: more than {CHOICES_MAX} values")
         if op == "sw":
-            parsed = [re.sub(r"([\\%_])", r"\\\1", str(parsed[0]).translate(LOWER)) + "%"]
+            start = str(parsed[0]).translate(LOWER)
+            parsed = [start, _next_text(start)]
+        elif op in ("ne", "nin") and field.choices:
+            op, parsed = "in", [each for each in field.choices if each not in parsed]
         names = tuple(f"value{len(values) + n}" for n in range(len(parsed)))
         values |= zip(names, parsed, strict=True)
         conditions.append((field.column, op, names, field.among))
@@ -177,10 +187,24 @@ def _conditions(filters: str, fields: Mapping[str, Field]) -> tuple[tuple, dict]
     return tuple(conditions), values
 
 
-def _order(sort: str, fields: Mapping[str, Field]) -> tuple[tuple[str, bool], ...]:
-    """Pairs of column and whether it descends; the id breaks ties, in the direction of the last."""
+def _order_of(conditions: tuple) -> Order:
+    """The order of a list for which none is asked: one in which an index already holds what is looked
+    for. Ids rise with time, so that without a filter, and with most, it is that of creation."""
+    own = [(op, column) for column, op, _, among in conditions if not among]
+    for ordered in (RANGED, ("sw",), ("in",)):
+        for op, column in own:
+            if op in ordered:
+                key = (SMALL + column if op == "sw" else column, False)
+                return (key,) if column == "id" else (key, ("id", False))
+    if any(op == "eq" for op, _ in own):
+        return (("id", False),)
+    return (("created_time", False), ("id", False))
+
+
+def _order(sort: str, fields: Mapping[str, Field]) -> Order:
+    """The id breaks ties, in the direction of the last."""
     order: list[tuple[str, bool]] = []
-    parts = (sort or "createdTime").split(",")
+    parts = sort.split(",")
     if len(parts) > SORTS_MAX:
         raise Refusal(INVALID_PARAMETER, f"sort: more than {SORTS_MAX} fields")
     for part in parts:
@@ -206,16 +230,14 @@ def _statement(record, conditions, order, backwards: bool, placed: bool) -> sa.S
                 .where(fits)
             )
         query = query.where(fits)
-    keys = [(_sortable(record.c[name]), descends != backwards) for name, descends in order]
+    never_empty = {
+        name for name, op, _, among in conditions if op in ("eq", "in", *RANGED) and not among
+    }
+    keys = [(_expression(record, name, never_empty), descends != backwards) for name, descends in order]
     if placed:
         query = query.where(_beyond(keys, [f"key{n}" for n in range(len(keys))]))
     query = query.order_by(*(column.desc() if down else column.asc() for column, down in keys))
     return query.limit(sa.bindparam("most", type_=sa.Integer))
-
-
-def _sortable(column: sa.Column) -> sa.ColumnElement:
-    """Empty sorts as "" everywhere: the databases disagree where NULL goes, and no cursor finds it."""
-    return sa.func.coalesce(column, "", type_=sa.Text()) if column.nullable else column
 
 
 def _beyond(keys, names) -> sa.ColumnElement:
@@ -232,29 +254,48 @@ def _beyond(keys, names) -> sa.ColumnElement:
     return sa.and_(start, sa.or_(*ways))
 
 
-def _key(row: Owned, order) -> list:
-    found = [getattr(row, name) for name, _ in order]
-    return ["" if value is None else value for value in found]
+def _expression(record: type[Owned], name: str, never_empty: set[str]) -> sa.ColumnElement:
+    if name.startswith(SMALL):
+        return small(record.c[name.removeprefix(SMALL)])
+    return record.c[name] if name in never_empty else or_empty(record.c[name])
 
 
-def _keys(cursor: Cursor, record: type[Owned], order) -> list:
+def _key(row: Owned, order: Order) -> list:
+    found = [(name, getattr(row, name.removeprefix(SMALL))) for name, _ in order]
+    return [
+        value.translate(LOWER) if name.startswith(SMALL) else "" if value is None else value
+        for name, value in found
+    ]
+
+
+def _keys(cursor: Cursor, record: type[Owned], order: Order) -> list:
     """The cursor's texts as what the row's fields hold, so that a forged one is refused too."""
     types = {field.name: field.type for field in msgspec.structs.fields(record)}
+    names = [name.removeprefix(SMALL) for name, _ in order]
     try:
         return [
             _sortable_value(key, types[name], record.c[name].nullable)
-            for key, (name, _) in zip(cursor.keys, order, strict=True)
+            for key, name in zip(cursor.keys, names, strict=True)
         ]
     except (msgspec.ValidationError, ValueError):
         raise Refusal(INVALID_PARAMETER, "page") from None
 
 
 def _sortable_value(key: str | int | bool, kind: object, nullable: bool) -> object:
-    """A key as its column sorts: what may be empty sorts as text (see `_sortable`)."""
+    """A key as its column sorts: what may be empty sorts as text (see `tables.or_empty`)."""
     if nullable and key == "":
         return key
     value = msgspec.convert(key, kind, strict=False)
     return value.value if nullable and isinstance(value, StrEnum) else value
+
+
+def _next_text(text: str) -> str:
+    """The first text, in the order of code points, that sorts behind all that begin with this one."""
+    for place in reversed(range(len(text))):
+        if (code := ord(text[place]) + 1) < 0x110000:
+            # Half of a pair is no character.
+            return text[:place] + chr(code if code != 0xD800 else 0xE000)
+    return chr(0x10FFFF) * (len(text) + 1)
 
 
 def _encode(secrets: Secrets, cursor: Cursor) -> str:

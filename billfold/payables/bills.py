@@ -55,10 +55,11 @@ class ApprovalStatus(StrEnum):
     ids="bill",
     by=[
         "created_time", "updated_time", "archived", "due_date", "funding_cents",
-        "exchange_rate", "payment_status", "vendor_id invoice_number",
+        "exchange_rate", "payment_status", "vendor_id", "invoice_number vendor_id",
         "pay_from_chart_of_account_id", "chart_of_account_id", "accounting_class_id",
         "department_id", "location_id", "item_id",
     ],
+    sorted_by=["description"],
     audited=True,
 )  # fmt: skip
 class Bill(Owned, frozen=True):

@@ -62,7 +62,7 @@ FIELDS = {
     **listing.TIMES,
     "vendorId": Field("vendor_id", ("eq", "in")),
     "dueDate": Field("due_date", RANGED, date.fromisoformat, sorts=True),
-    "paymentStatus": Field("payment_status", MATCHED, _payment_status),
+    "paymentStatus": Field("payment_status", MATCHED, _payment_status, choices=(*PaymentStatus,)),
     "description": Field("description", (), sorts=True),
     "fundingAmount": Field("funding_cents", (), sorts=True),
     "exchangeRate": Field("exchange_rate", (), sorts=True),

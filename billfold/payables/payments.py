@@ -133,9 +133,10 @@ _DISBURSEMENT = {
     "payments",
     ids="payment",
     by=[
-        "created_time", "updated_time", "vendor_id", "process_date", "amount_cents", 
-        "confirmation_number", "online",  "payment_status",
+        "created_time", "updated_time", "vendor_id", "process_date", "amount_cents",
+        "confirmation_number", "online", "payment_status", "disbursement_type",
     ],
+    sorted_by=["description", "disbursement_status"],
     audited=True,
 )  # fmt: skip
 class Payment(Owned, frozen=True):

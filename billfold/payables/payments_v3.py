@@ -54,7 +54,7 @@ FIELDS = {
     **listing.TIMES,
     "id": listing.OWN["id"],
     "vendorId": Field("vendor_id", ("eq", "in")),
-    "status": Field("payment_status", MATCHED, PaymentStatus),
+    "status": Field("payment_status", MATCHED, PaymentStatus, choices=(*PaymentStatus,)),
     "disbursementType": Field("disbursement_type", MATCHED, DisbursementType),
     "processDate": Field("process_date", RANGED, date.fromisoformat, sorts=True),
     "amount": Field("amount_cents", ("eq", *RANGED), _cents, sorts=True),

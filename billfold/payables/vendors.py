@@ -92,8 +92,11 @@ class VendorBank(msgspec.Struct, omit_defaults=True, frozen=True):
     "vendors",
     ids="vendor",
     by=[
-        "created_time", "updated_time", "archived", "name", "bill_currency",
+        "created_time", "updated_time", "archived", "name", "account_type", "address_country",
+        "bill_currency",
     ],
+    sorted_by=["short_name", "email", "phone"],
+    begins_by=["name"],
     audited=True,
 )  # fmt: skip
 class Vendor(Owned, frozen=True):

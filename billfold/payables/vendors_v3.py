@@ -66,11 +66,13 @@ FIELDS = {
     "shortName": Field("short_name", (), sorts=True),
     "email": Field("email", (), sorts=True),
     "phone": Field("phone", (), sorts=True),
-    "accountType": Field("account_type", CHOSEN, AccountType),
+    "accountType": Field("account_type", CHOSEN, AccountType, choices=(*AccountType,)),
     "address.country": Field("address_country", ("eq", "ne")),
     "billCurrency": Field("bill_currency", CHOSEN, sorts=True),
     # No field of a vendor: found are those with at least one such bill.
-    "paymentStatus": Field("payment_status", CHOSEN, PaymentStatus, among=(Bill, "vendor_id")),
+    "paymentStatus": Field(
+        "payment_status", CHOSEN, PaymentStatus, choices=(*PaymentStatus,), among=(Bill, "vendor_id")
+    ),
 }
 
 NO_AUTO_PAY = AutoPay(enabled=False)

@@ -115,6 +115,12 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('vendors', schema=None) as batch_op:
         batch_op.create_index('ix_vendors_archived', ['organization_id', 'archived', 'id'], unique=False)
+        batch_op.create_index('ix_vendors_account_type', ['organization_id', 'account_type', 'id'], unique=False)
+        batch_op.create_index('ix_vendors_address_country', ['organization_id', 'address_country', 'id'], unique=False, sqlite_where=sa.text('address_country IS NOT NULL'), postgresql_where=sa.text('address_country IS NOT NULL'))
+        batch_op.create_index('ix_vendors_name_begins', ['organization_id', sa.text("lower(name)"), 'id'], unique=False)
+        batch_op.create_index('ix_vendors_short_name_sorted', ['organization_id', sa.text("coalesce(short_name, '')"), 'id'], unique=False)
+        batch_op.create_index('ix_vendors_email_sorted', ['organization_id', sa.text("coalesce(email, '')"), 'id'], unique=False)
+        batch_op.create_index('ix_vendors_phone_sorted', ['organization_id', sa.text("coalesce(phone, '')"), 'id'], unique=False)
         batch_op.create_index('ix_vendors_bill_currency', ['organization_id', 'bill_currency', 'id'], unique=False)
         batch_op.create_index('ix_vendors_created_time', ['organization_id', 'created_time', 'id'], unique=False)
         batch_op.create_index('ix_vendors_name', ['organization_id', 'name', 'id'], unique=False)
@@ -155,6 +161,7 @@ def upgrade() -> None:
     with op.batch_alter_table('bills', schema=None) as batch_op:
         batch_op.create_index('ix_bills_accounting_class_id', ['organization_id', 'accounting_class_id', 'id'], unique=False, sqlite_where=sa.text('accounting_class_id IS NOT NULL'), postgresql_where=sa.text('accounting_class_id IS NOT NULL'))
         batch_op.create_index('ix_bills_archived', ['organization_id', 'archived', 'id'], unique=False)
+        batch_op.create_index('ix_bills_description_sorted', ['organization_id', sa.text("coalesce(description, '')"), 'id'], unique=False)
         batch_op.create_index('ix_bills_chart_of_account_id', ['organization_id', 'chart_of_account_id', 'id'], unique=False, sqlite_where=sa.text('chart_of_account_id IS NOT NULL'), postgresql_where=sa.text('chart_of_account_id IS NOT NULL'))
         batch_op.create_index('ix_bills_created_time', ['organization_id', 'created_time', 'id'], unique=False)
         batch_op.create_index('ix_bills_department_id', ['organization_id', 'department_id', 'id'], unique=False, sqlite_where=sa.text('department_id IS NOT NULL'), postgresql_where=sa.text('department_id IS NOT NULL'))
@@ -166,7 +173,8 @@ def upgrade() -> None:
         batch_op.create_index('ix_bills_pay_from_chart_of_account_id', ['organization_id', 'pay_from_chart_of_account_id', 'id'], unique=False, sqlite_where=sa.text('pay_from_chart_of_account_id IS NOT NULL'), postgresql_where=sa.text('pay_from_chart_of_account_id IS NOT NULL'))
         batch_op.create_index('ix_bills_payment_status', ['organization_id', 'payment_status', 'id'], unique=False)
         batch_op.create_index('ix_bills_updated_time', ['organization_id', 'updated_time', 'id'], unique=False)
-        batch_op.create_index('ix_bills_vendor_id_invoice_number', ['organization_id', 'vendor_id', 'invoice_number', 'id'], unique=False)
+        batch_op.create_index('ix_bills_invoice_number_vendor_id', ['organization_id', 'invoice_number', 'vendor_id', 'id'], unique=False)
+        batch_op.create_index('ix_bills_vendor_id', ['organization_id', 'vendor_id', 'id'], unique=False)
 
     op.create_table('payments',
     sa.Column('id', t.TEXT, nullable=False),
@@ -200,6 +208,9 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('payments', schema=None) as batch_op:
         batch_op.create_index('ix_payments_amount_cents', ['organization_id', 'amount_cents', 'id'], unique=False)
+        batch_op.create_index('ix_payments_disbursement_type', ['organization_id', 'disbursement_type', 'id'], unique=False)
+        batch_op.create_index('ix_payments_description_sorted', ['organization_id', sa.text("coalesce(description, '')"), 'id'], unique=False)
+        batch_op.create_index('ix_payments_disbursement_status_sorted', ['organization_id', sa.text("coalesce(disbursement_status, '')"), 'id'], unique=False)
         batch_op.create_index('ix_payments_confirmation_number', ['organization_id', 'confirmation_number', 'id'], unique=False)
         batch_op.create_index('ix_payments_created_time', ['organization_id', 'created_time', 'id'], unique=False)
         batch_op.create_index('ix_payments_online', ['organization_id', 'online', 'id'], unique=False)

@@ -1,0 +1,97 @@
+"""Lists at any length: every filter and every sort is answered from an index, in its order."""
+
+import pytest
+
+from billfold.funding import bank_accounts_v3
+from billfold.funding.bank_accounts import BankAccount
+from billfold.kit import listing
+from billfold.kit.listing import Asked, Field
+from billfold.payables import bills_v3, payments_v3, vendors_v3
+from billfold.payables.bills import Bill
+from billfold.payables.payments import Payment
+from billfold.payables.vendors import Vendor
+
+LISTS = {
+    Vendor: vendors_v3.FIELDS, Bill: bills_v3.FIELDS, Payment: payments_v3.FIELDS,
+    BankAccount: bank_accounts_v3.FIELDS,
+}  # fmt: skip
+VALUES = {
+    listing.moment: "2027-01-01", listing.yes_or_no: "true", bills_v3.date.fromisoformat: "2027-01-01",
+    payments_v3._cents: "7.50", str: "some", bills_v3._payment_status: "PAID",
+}  # fmt: skip
+
+
+def asked_of(fields: dict) -> list[Asked]:
+    """A list by each sort in both directions, and by each filter with each of its operators."""
+    asked = [Asked()]
+    for name, field in fields.items():
+        value = VALUES.get(field.parse) or next(iter(field.parse)).value
+        several = f'"{value},{value}"'
+        asked += [Asked(sort=f"{name}:{way}") for way in ("asc", "desc") if field.sorts]
+        asked += [
+            Asked(filters=f"{name}:{op}:{several if op in ('in', 'nin') else value}")
+            for op in field.ops
+        ]
+    return asked
+
+
+def plan(desk, record, fields, asked: Asked, placed: bool) -> str:
+    """How the database goes about a first page, or about one behind a cursor."""
+    conditions, _ = listing._conditions(asked.filters, fields)
+    order = listing._order(asked.sort, fields) if asked.sort else listing._order_of(conditions)
+    statement = listing._statement(record, conditions, order, False, placed)
+
+    def explain(work) -> str:
+        compiled = work.connection.compiled(statement)
+        if desk.url.startswith("sqlite:"):
+            rows = work.connection.fetch(
+                f"EXPLAIN QUERY PLAN {compiled.text}", [1] * len(compiled.names)
+            )
+            return "\n".join(str(row[-1]) for row in rows)
+        text = compiled.text
+        for number in range(len(compiled.names)):
+            text = text.replace("%s", f"${number + 1}", 1)
+        driver = work.connection.driver
+        for way in ("seqscan", "sort", "bitmapscan", "hashjoin", "mergejoin"):
+            # Where there is another way it is taken, however few rows there are now.
+            driver.execute(f"SET LOCAL enable_{way} = off")
+        return "\n".join(row[0] for row in driver.execute(f"EXPLAIN (GENERIC_PLAN) {text}".encode()))
+
+    return desk.reads(explain)
+
+
+@pytest.mark.parametrize("record", LISTS)
+def test_every_filter_and_every_sort_is_answered_from_an_index(desk, record):
+    fields = LISTS[record]
+    all_asked = asked_of(fields)
+    assert len(all_asked) > 10
+    for asked in all_asked:
+        for placed in (False, True):
+            found = plan(desk, record, fields, asked, placed)
+            assert "INDEX" in found.upper(), (asked, found)
+            for slow in (
+                "SCAN vendors",
+                "SCAN bills",
+                "SCAN payments",
+                "TEMP B-TREE",
+                "Seq Scan",
+                "Sort",
+            ):
+                assert slow not in found, (asked, placed, found)
+
+
+def test_what_has_no_index_is_seen(desk):
+    """Without one the plan says so, and the test above would fail."""
+    fields = {"company": Field("company_name", (), sorts=True)}
+    found = plan(desk, Vendor, fields, Asked(sort="company"), False)
+    assert "TEMP B-TREE" in found or "Sort" in found
+
+
+@pytest.mark.parametrize("filters", [
+    "updatedTime:gte:2027-01-01,archived:eq:false",
+    "createdTime:gte:2027-01-01,createdTime:lt:2027-02-01,archived:ne:true",
+])  # fmt: skip
+def test_what_a_client_asks_who_keeps_a_copy_is_read_in_the_order_of_time(desk, filters):
+    for placed in (False, True):
+        found = plan(desk, Bill, LISTS[Bill], Asked(filters=filters), placed)
+        assert "TEMP B-TREE" not in found and "Sort" not in found, found
