@@ -71,7 +71,7 @@ class Billfold:
         self.settings = settings
         policy = _policy(settings)
         self.environment = Environment(
-            database=open_database(settings.database_url),
+            database=open_database(settings.database_url, settings.limits),
             secrets=secrets.load(settings.folder, make=policy.makes_key),
             policy=policy,
             ids=Ids(),
@@ -144,7 +144,10 @@ class Billfold:
         return Response("ok\n")
 
     async def _metrics(self, request: Request) -> Response:
-        parked = await self.environment.read(agenda.parked)
+        try:
+            parked = await self.environment.read(agenda.parked)
+        except Unavailable:
+            parked = None
         return Response(self.watch.metrics(parked), media_type="text/plain; version=0.0.4")
 
 

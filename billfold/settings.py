@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from billfold.kit.errors import Unusable
-from billfold.kit.policy import POLICIES
+from billfold.kit.policy import LIMITS, POLICIES, Limits
 
 PREFIX = "BILLFOLD_"
 FILE = "billfold.toml"
@@ -27,6 +27,11 @@ class Settings:
     worker: bool = True
     # API processes; more than one needs PostgreSQL.
     workers: int = 1
+    # PostgreSQL only: connections of each process, and seconds it waits (see `policy.Limits`).
+    connections: int = LIMITS.connections
+    connect_seconds: int = LIMITS.connect_seconds
+    statement_seconds: int = LIMITS.statement_seconds
+    lock_seconds: int = LIMITS.lock_seconds
     # "problems": errors, answers above 499 and slow ones; "requests": every request.
     log: str = "problems"
     slow_milliseconds: int = 1000
@@ -38,6 +43,10 @@ class Settings:
     @property
     def folder(self) -> Path:
         return Path(self.data)
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(self.connections, self.connect_seconds, self.statement_seconds, self.lock_seconds)
 
     @property
     def database_url(self) -> str:
@@ -110,6 +119,9 @@ def _check(settings: Settings) -> None:
         raise Unusable(f"port must be 0 to 65535, not {settings.port}")
     if settings.workers < 1:
         raise Unusable(f"workers must be 1 or more, not {settings.workers}")
+    for name in ("connections", "connect_seconds", "statement_seconds", "lock_seconds"):
+        if getattr(settings, name) < 1:
+            raise Unusable(f"{name} must be 1 or more, not {getattr(settings, name)}")
     if settings.workers > 1 and not settings.database:
         raise Unusable("SQLite has one writing process: --workers needs --database postgresql://…")
     sandbox = POLICIES[settings.policy].controlled

@@ -66,7 +66,7 @@ LIST_GRAMMAR: dict[str, tuple[str, Schema]] = {
     ),
     "sort": (
         f"`field:asc` or `field:desc`, up to {SORTS_MAX} with commas between. "
-        "Without it: by creation, oldest first.",
+        "Without it: by what the filters look for, else by creation, oldest first.",
         {"type": "string", "examples": ["createdTime:desc"]},
     ),
     "filters": (

@@ -59,8 +59,8 @@ class Watch:
         }  # fmt: skip
         getattr(logger(), level)("request", exc_info=error, **said)
 
-    def metrics(self, parked: int) -> bytes:
-        """The numbers in Prometheus' text form."""
+    def metrics(self, parked: int | None) -> bytes:
+        """The numbers in Prometheus' text form; `parked` is None when the database does not answer."""
         from prometheus_client import CollectorRegistry, generate_latest
 
         registry = CollectorRegistry()
@@ -69,7 +69,7 @@ class Watch:
 
 
 class _Numbers:
-    def __init__(self, watch: Watch, parked: int) -> None:
+    def __init__(self, watch: Watch, parked: int | None) -> None:
         self.watch, self.parked = watch, parked
 
     def collect(self):
@@ -96,5 +96,8 @@ class _Numbers:
         for outcome, count in list(self.watch.deliveries.items()):
             deliveries.add_metric([outcome], count)
         yield deliveries
-        what = "Items of the agenda that failed again and again and are not tried any more."
-        yield GaugeMetricFamily("billfold_agenda_parked", what, value=self.parked)
+        up = self.parked is not None
+        yield GaugeMetricFamily("billfold_database_up", "Whether the database answers.", value=up)
+        if up:
+            what = "Items of the agenda that failed again and again and are not tried any more."
+            yield GaugeMetricFamily("billfold_agenda_parked", what, value=self.parked)

@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 import sqlalchemy as sa
 
+from billfold.kit.policy import Limits
 from billfold.kit.tables import Record
 
 STATEMENTS_MAX = 2_000
@@ -145,7 +146,7 @@ class Database(Protocol):
     def write(self, do: Callable[[Connection], T]) -> Awaitable[T]: ...
 
 
-def open_database(url: str) -> Database:
+def open_database(url: str, limits: Limits | None = None) -> Database:
     """`sqlite:path` or `postgresql://…`; the only place that asks which."""
     if url.startswith("sqlite:"):
         from billfold.kit.sqlite import SqliteDatabase
@@ -153,7 +154,7 @@ def open_database(url: str) -> Database:
         return SqliteDatabase(url.removeprefix("sqlite:"))
     from billfold.kit.postgres import PostgresDatabase
 
-    return PostgresDatabase(url)
+    return PostgresDatabase(url, limits or Limits())
 
 
 # Statements that every rule needs, built once per table and set of columns.

@@ -23,3 +23,20 @@ class Policy:
 SANDBOX = Policy("sandbox", True, True, True, True, True, True)
 PRODUCTION = Policy("production", False, False, False, False, False, False)
 POLICIES = {policy.name: policy for policy in (SANDBOX, PRODUCTION)}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much a process may ask of PostgreSQL at once, and how long it waits for an answer."""
+
+    # Units of work at once, a thread and a connection each. More than a few for each core only wait for
+    # one another; those of all processes must stay below the server's max_connections.
+    connections: int = 8
+    connect_seconds: int = 5
+    # A statement that takes longer is a mistake of ours.
+    statement_seconds: int = 10
+    # A lock that is held longer is somebody's crash.
+    lock_seconds: int = 5
+
+
+LIMITS = Limits()

@@ -5,9 +5,14 @@ that lost a race is run again from its beginning, which is safe because it touch
 """
 
 import asyncio
-from collections.abc import Callable
+import os
+import socket
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from math import inf
 from threading import local
+from time import monotonic
 from typing import TypeVar
 
 import psycopg
@@ -17,13 +22,14 @@ from sqlalchemy.dialects.postgresql import psycopg as psycopg_dialect
 
 from billfold.kit.database import Connection
 from billfold.kit.errors import InDoubt, Unavailable
+from billfold.kit.policy import Limits
 
-THREADS = 8
 ATTEMPTS_MAX = 4
 PREPARED_MAX = 1_000
-CONNECT_SECONDS = 5
-# A statement that takes longer is a mistake of ours; a lock held longer is somebody's crash.
-OPTIONS = "-c timezone=UTC -c statement_timeout=10s -c lock_timeout=5s"
+# How long a statement may go unanswered beyond its own time: then nobody is there any more.
+SILENCE_SECONDS = 3
+QUEUE_SECONDS_MAX = 10.0
+NEVER = inf
 
 # One snapshot for all that a read reads: a bill and its lines are of one moment.
 BEGIN_READ = b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
@@ -37,19 +43,32 @@ class PostgresConnection(Connection):
     def __init__(self, driver: psycopg.Connection) -> None:
         super().__init__(driver, DIALECT)
         self.cursor = driver.cursor()
+        # When the server was last asked; never, while nobody waits for it.
+        self.asked = NEVER
 
     def fetch(self, text, arguments):
+        self.asked = monotonic()
         return self.cursor.execute(text, arguments, prepare=True).fetchall()
 
     def execute(self, text, arguments):
+        self.asked = monotonic()
         self.driver.execute(text, arguments, prepare=True)
 
     def execute_many(self, text, rows):
+        self.asked = monotonic()
         for row in rows:  # Prepared, and on their way together.
             self.driver.execute(text, row, prepare=True)
 
     def together(self):
         return self.driver.pipeline()
+
+    def cut(self) -> None:
+        """End the connection under whoever waits for it, who is then told that it is lost."""
+        with (
+            suppress(OSError, psycopg.Error),
+            socket.socket(fileno=os.dup(self.driver.fileno())) as end,
+        ):
+            end.shutdown(socket.SHUT_RDWR)
 
     def transaction(self, do: Callable[[Connection], T]) -> T:
         """Run `do` in the transaction that was begun, and end it."""
@@ -66,6 +85,7 @@ class PostgresConnection(Connection):
 
     def _commit(self) -> None:
         """What the server answers is certain; when it answers nothing, nobody knows what it did."""
+        self.asked = monotonic()
         result = self.driver.pgconn.exec_(b"COMMIT")
         if result.status == pq.ExecStatus.COMMAND_OK and result.command_status == b"COMMIT":
             return
@@ -78,35 +98,61 @@ class PostgresConnection(Connection):
 
     def command(self, text: bytes) -> None:
         """Past psycopg, which takes twice as long and at each ROLLBACK forgets all it has prepared."""
+        self.asked = monotonic()
         result = self.driver.pgconn.exec_(text)
         if result.status != pq.ExecStatus.COMMAND_OK:
+            lost = self.driver.pgconn.status != pq.ConnStatus.OK
             self.driver.close()
-            raise error_from_result(result)
+            # A lost connection has no SQLSTATE by which psycopg would know it.
+            raise psycopg.OperationalError("connection lost") if lost else error_from_result(result)
 
 
 class PostgresDatabase:
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, limits: Limits) -> None:
         self.url = url
+        self.limits = limits
         self._mine = local()
-        self._open: set[psycopg.Connection] = set()
+        self._open: set[PostgresConnection] = set()
 
     async def start(self) -> None:
-        self._threads = ThreadPoolExecutor(THREADS, "unit")
+        self._loop = asyncio.get_running_loop()
+        self._threads = ThreadPoolExecutor(self.limits.connections, "unit")
+        self._watcher = asyncio.create_task(self._watch())
 
     async def close(self) -> None:
         """What was accepted is finished; nothing new is accepted."""
         await asyncio.to_thread(self._threads.shutdown)
-        for driver in self._open:
-            driver.close()
+        self._watcher.cancel()
+        for connection in self._open:
+            connection.driver.close()
 
-    async def glance(self, do: Callable[[Connection], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._glance, do)
+    def glance(self, do: Callable[[Connection], T]) -> Awaitable[T]:
+        return self._loop.run_in_executor(self._threads, self._unit, self._glance, do, monotonic())
 
-    async def read(self, do: Callable[[Connection], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._read, do)
+    def read(self, do: Callable[[Connection], T]) -> Awaitable[T]:
+        return self._loop.run_in_executor(self._threads, self._unit, self._read, do, monotonic())
 
-    async def write(self, do: Callable[[Connection], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._write, do)
+    def write(self, do: Callable[[Connection], T]) -> Awaitable[T]:
+        return self._loop.run_in_executor(self._threads, self._unit, self._write, do, monotonic())
+
+    async def _watch(self) -> None:
+        """Statements have a time of their own, which the server keeps; one that is frozen, or that the
+        network lost, does not, and nobody shall wait for it for ever."""
+        silence = self.limits.statement_seconds + SILENCE_SECONDS
+        while True:
+            await asyncio.sleep(1)
+            for connection in list(self._open):
+                if monotonic() - connection.asked > silence:
+                    connection.cut()
+
+    def _unit(self, way: Callable, do: Callable[[Connection], T], waits_since: float) -> T:
+        if monotonic() - waits_since > QUEUE_SECONDS_MAX:
+            raise Unavailable("all connections to the database were taken for too long")
+        try:
+            return way(do)
+        finally:
+            if connection := getattr(self._mine, "connection", None):
+                connection.asked = NEVER
 
     def _glance(self, do: Callable[[Connection], T]) -> T:
         connection = self._connection()
@@ -153,11 +199,16 @@ class PostgresDatabase:
         mine = getattr(self._mine, "connection", None)
         if mine is None or mine.driver.closed:
             if mine is not None:
-                self._open.discard(mine.driver)
+                self._open.discard(mine)
+            limits = self.limits
+            options = (
+                f"-c timezone=UTC -c statement_timeout={limits.statement_seconds}s"
+                f" -c lock_timeout={limits.lock_seconds}s"
+            )
             driver = psycopg.connect(
-                self.url, autocommit=True, options=OPTIONS, connect_timeout=CONNECT_SECONDS
+                self.url, autocommit=True, options=options, connect_timeout=limits.connect_seconds
             )
             driver.prepared_max = PREPARED_MAX
-            self._open.add(driver)
             mine = self._mine.connection = PostgresConnection(driver)
+            self._open.add(mine)
         return mine

@@ -1,0 +1,204 @@
+"""Faults at the database's door: the answer is 503 in the wire's form, or what really happened.
+
+Between server and PostgreSQL stands a relay that cuts and freezes; SQLite's disk is full.
+"""
+
+import socket
+import threading
+import time
+from contextlib import suppress
+
+import psycopg
+import pytest
+
+from tests.conftest import run_sql
+from tests.desk import V3, bill_of
+
+BILLS = f"{V3}/bills"
+TROUBLE = """
+    CREATE FUNCTION trouble() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {} RETURN NULL; END $$;
+    CREATE CONSTRAINT TRIGGER trouble AFTER INSERT ON bills {} FOR EACH ROW EXECUTE FUNCTION trouble()
+"""
+DISK_FULL = "RAISE EXCEPTION 'could not extend file' USING ERRCODE = '53100';"
+NOT_DONE = "System failure: nothing was changed, try again."
+IN_DOUBT = "System failure: it is not known whether this was done. Look first."
+# One second for a statement and three of silence, seen once a second.
+SECONDS_MAX = 8
+
+
+class Relay:
+    """Passes bytes on between server and PostgreSQL, until it is told to do something else."""
+
+    def __init__(self, url: str) -> None:
+        parts = psycopg.conninfo.conninfo_to_dict(url)
+        self.host, self.port = str(parts["host"]), int(parts.get("port") or 5432)
+        # "pass", "freeze", "refuse", or cut the connection "before" or "after" a COMMIT.
+        self.mode = "pass"
+        self.pairs: list[tuple[socket.socket, socket.socket]] = []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = psycopg.conninfo.make_conninfo(
+            url, host="127.0.0.1", port=self.listener.getsockname()[1]
+        )
+        threading.Thread(target=self._meet, daemon=True).start()
+
+    def close(self) -> None:
+        self.listener.close()
+        for pair in self.pairs:
+            _cut(*pair)
+
+    def cut_all(self) -> None:
+        for pair in self.pairs:
+            _cut(*pair)
+        self.pairs = []
+
+    def _meet(self) -> None:
+        with suppress(OSError):
+            while True:
+                near, _ = self.listener.accept()
+                if self.mode == "refuse":
+                    near.close()
+                    continue
+                if self.host.startswith("/"):
+                    far = socket.socket(socket.AF_UNIX)
+                    far.connect(f"{self.host}/.s.PGSQL.{self.port}")
+                else:
+                    far = socket.create_connection((self.host, self.port))
+                self.pairs.append((near, far))
+                for way in ((near, far, "before", b"COMMIT\0"), (far, near, "after", b"COMMIT\0")):
+                    threading.Thread(target=self._pass_on, args=way, daemon=True).start()
+
+    def _pass_on(self, source: socket.socket, target: socket.socket, mode: str, mark: bytes) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                while self.mode == "freeze":
+                    time.sleep(0.05)
+                if self.mode == mode and mark in data:
+                    self.mode = "pass"
+                    break
+                target.sendall(data)
+        _cut(source, target)
+
+
+def _cut(*ends: socket.socket) -> None:
+    for end in ends:
+        with suppress(OSError):
+            end.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.fixture
+def relay(copied_postgres_url):
+    made = Relay(copied_postgres_url)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def far_desk(relay, open_desk):
+    """A desk whose database is behind the relay, with little patience."""
+    desk = open_desk(relay.url, statement_seconds=1, lock_seconds=1, connect_seconds=1, connections=2)
+    desk.signs_in()
+    yield desk
+    relay.mode = "pass"
+
+
+def files(desk, vendor: str, number: str) -> tuple[int, str]:
+    """Status and message of a bill that is filed; an answer comes in time, whatever it is."""
+    began = time.monotonic()
+    answer = desk.answer("POST", BILLS, bill_of(vendor, 7, number))
+    assert time.monotonic() - began < SECONDS_MAX
+    if answer.status_code == 503:
+        assert answer.headers["retry-after"] == "1" and answer.json()[0]["code"] == "BDC_1001"
+        return 503, answer.json()[0]["message"]
+    return answer.status_code, ""
+
+
+def numbers(desk) -> set[str]:
+    bills = desk.call("GET", BILLS, max=100)["results"]
+    return {bill["invoice"]["invoiceNumber"] for bill in bills}
+
+
+def test_a_connection_cut_before_its_commit_leaves_nothing_and_says_it_does_not_know(relay, far_desk):
+    vendor = far_desk.vendor()
+    relay.mode = "before"
+    assert files(far_desk, vendor, "1") == (503, IN_DOUBT)
+    assert numbers(far_desk) == set()
+    assert files(far_desk, vendor, "1")[0] == 201
+
+
+def test_a_connection_cut_behind_its_commit_is_not_called_undone(relay, far_desk):
+    vendor = far_desk.vendor()
+    relay.mode = "after"
+    assert files(far_desk, vendor, "1") == (503, IN_DOUBT)
+    assert numbers(far_desk) == {"1"}
+
+
+def test_connections_that_died_in_idleness_cost_no_request(relay, far_desk):
+    vendor = far_desk.vendor()
+    relay.cut_all()
+    assert files(far_desk, vendor, "1")[0] == 201
+    assert numbers(far_desk) == {"1"}
+
+
+def test_a_database_that_is_gone_is_said_and_found_again(relay, far_desk):
+    vendor = far_desk.vendor()
+    relay.mode = "refuse"
+    relay.cut_all()
+    assert files(far_desk, vendor, "1") == (503, NOT_DONE)
+    assert far_desk.answer("GET", BILLS).status_code == 503
+    assert far_desk.answer("GET", "/healthz", session="").status_code == 503
+    assert "billfold_database_up 0.0" in far_desk.answer("GET", "/metrics", session="").text
+    relay.mode = "pass"
+    assert files(far_desk, vendor, "1")[0] == 201
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_database_that_is_frozen_is_not_waited_for(relay, far_desk, method):
+    vendor = far_desk.vendor()
+    relay.mode = "freeze"
+    began = time.monotonic()
+    answer = far_desk.answer(method, BILLS, bill_of(vendor, 7, "1") if method == "POST" else None)
+    assert answer.status_code == 503 and time.monotonic() - began < SECONDS_MAX
+    relay.mode = "pass"
+    assert files(far_desk, vendor, "2")[0] == 201
+    assert numbers(far_desk) == {"2"}
+
+
+@pytest.mark.parametrize(("trouble", "when", "said"), [
+    (DISK_FULL, "", (503, NOT_DONE)),
+    # At its COMMIT.
+    (DISK_FULL, "DEFERRABLE INITIALLY DEFERRED", (503, NOT_DONE)),
+    ("PERFORM pg_sleep(60);", "", (503, NOT_DONE)),
+    ("PERFORM pg_sleep(0.5);", "", (201, "")),
+])  # fmt: skip
+def test_what_postgresql_cannot_do_is_told_and_nothing_is_left(relay, far_desk, trouble, when, said):
+    vendor = far_desk.vendor()
+    run_sql(relay.url, TROUBLE.format(trouble, when))
+    assert files(far_desk, vendor, "1") == said
+    run_sql(relay.url, "DROP FUNCTION trouble CASCADE")
+    assert numbers(far_desk) == ({"1"} if said[0] == 201 else set())
+    assert files(far_desk, vendor, "2")[0] == 201
+
+
+def test_a_lock_somebody_holds_is_not_waited_for_for_ever(relay, far_desk, copied_postgres_url):
+    vendor = far_desk.vendor()
+    with psycopg.connect(copied_postgres_url) as other:
+        other.execute("SELECT 1 FROM vendors WHERE id = %s FOR UPDATE", [vendor])
+        assert files(far_desk, vendor, "1") == (503, NOT_DONE)
+    assert files(far_desk, vendor, "1")[0] == 201
+
+
+def test_a_full_disk_is_told_and_nothing_is_left(sqlite_desk):
+    desk = sqlite_desk
+    desk.signs_in()
+    vendor = desk.vendor()
+    driver = desk.environment.database.writer.driver
+    ((pages,),) = driver.execute("PRAGMA page_count").fetchall()
+    driver.execute(f"PRAGMA max_page_count={pages}").fetchall()
+    said, number = (201, ""), 0
+    while said[0] == 201:
+        number += 1
+        said = files(desk, vendor, str(number))
+    assert said == (503, NOT_DONE)
+    driver.execute("PRAGMA max_page_count=1000000").fetchall()
+    assert numbers(desk) == {str(each) for each in range(1, number)}
+    assert files(desk, vendor, str(number))[0] == 201
