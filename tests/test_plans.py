@@ -5,9 +5,10 @@ import pytest
 from billfold.funding import bank_accounts_v3
 from billfold.funding.bank_accounts import BankAccount
 from billfold.kit import listing
+from billfold.kit.database import select_among
 from billfold.kit.listing import Asked, Field
 from billfold.payables import bills_v3, payments_v3, vendors_v3
-from billfold.payables.bills import Bill
+from billfold.payables.bills import Bill, BillLine
 from billfold.payables.payments import Payment
 from billfold.payables.vendors import Vendor
 
@@ -95,3 +96,16 @@ def test_what_a_client_asks_who_keeps_a_copy_is_read_in_the_order_of_time(desk, 
     for placed in (False, True):
         found = plan(desk, Bill, LISTS[Bill], Asked(filters=filters), placed)
         assert "TEMP B-TREE" not in found and "Sort" not in found, found
+
+
+@pytest.mark.parametrize(("record", "name"), [(Vendor, "id"), (Payment, "id"), (BillLine, "bill_id")])
+def test_many_rows_at_once_are_looked_up_one_by_one(sqlite_desk, record, name):
+    """Not by looking through everything the organization has."""
+
+    def explain(work) -> str:
+        statement, values = select_among(record, name, ["x", "y"])
+        compiled = work.connection.compiled(statement)
+        rows = work.connection.fetch(f"EXPLAIN QUERY PLAN {compiled.text}", [""] * len(compiled.names))
+        return str(rows[0][-1])
+
+    assert f"{name}=?" in sqlite_desk.reads(explain)

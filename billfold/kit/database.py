@@ -193,11 +193,13 @@ def select_among(
 @lru_cache(STATEMENTS_MAX)
 def _select_among(record: type[Record], name: str, size: int, only: str | None) -> sa.Select:
     column = record.c[name]
+    # By ids the key's own index is meant. A planner that may choose takes one of the organization's, and
+    # looks through all of its rows; what is no plain column tempts none.
+    owner = sa.func.coalesce(record.c.organization_id, "", type_=sa.Text())
+    mine = owner if name == "id" else record.c.organization_id
     names = [sa.bindparam(f"id{place}", type_=column.type) for place in range(size)]
-    query = select_where(record, "organization_id")
-    if only:
-        query = query.with_only_columns(record.c[only]).order_by(None)
-    return query.where(column.in_(names))
+    query = select_where(record).where(mine == sa.bindparam("organization_id"), column.in_(names))
+    return query.with_only_columns(record.c[only]).order_by(None) if only else query
 
 
 @lru_cache(STATEMENTS_MAX)
