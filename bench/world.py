@@ -8,7 +8,8 @@ from pathlib import Path
 
 from bench import floor
 from billfold import demo_world, migrations
-from billfold.access.sessions import Session
+from billfold.access.roles import RoleType
+from billfold.access.sessions import Session, SessionKind
 from billfold.app import Billfold
 from billfold.kit.secrets import digest
 from billfold.kit.work import Work
@@ -86,7 +87,12 @@ def _fill(work: Work) -> None:
     key = digest(KEY)
     for number in range(SESSIONS):
         id = digest(SESSION_ID % number)
-        work.insert(Session(id, key, ORGANIZATION, demo_world.USER_ID, True, work.now, work.now))
+        work.insert(
+            Session(
+                id, key, SessionKind.PASSWORD, ORGANIZATION, demo_world.USER_ID,
+                RoleType.ADMINISTRATOR, True, work.now, work.now,
+            )
+        )  # fmt: skip
     for vendor in _vendors(work):
         work.insert(vendor)
 

@@ -99,8 +99,10 @@ def credentials(
     if as_json:
         print(json.dumps(found, indent=2))
         return
-    for name, value in found.items():
-        print(f"{name:16} {value}")
+    users = {user["role"].lower(): user["username"] for user in found.pop("users")}
+    partner = {f"partner.{name}": value for name, value in found.pop("partner").items()}
+    for name, value in (found | partner | users).items():
+        print(f"{name:18} {value}")
 
 
 @app.command()

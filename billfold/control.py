@@ -1,14 +1,16 @@
 """The control API: what only a sandbox's own user may do, and only from this machine."""
 
 from datetime import date, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 from msgspec.structs import asdict
 
 from billfold import demo_world
+from billfold.access import roles
 from billfold.access.messages import Channel, Message
+from billfold.access.roles import RoleType
 from billfold.door.gates import CONTROL
 from billfold.door.operations import Operations
 from billfold.door.wire import Nothing, Stamp, Wire, stamp
@@ -35,7 +37,22 @@ NEWEST = Message.table.select().order_by(Message.c.made.desc()).limit(MESSAGES_M
 JUMP_MAX = timedelta(days=10_000)
 
 
+class PartnerCredentials(Wire):
+    username: str
+    password: str
+    app_key: str
+    dev_key: str
+
+
+class UserCredentials(Wire):
+    role: RoleType
+    username: str
+    user_id: str
+
+
 class Credentials(Wire):
+    """The password is that of all users of the demo company."""
+
     username: str
     password: str
     organization_id: str
@@ -44,6 +61,8 @@ class Credentials(Wire):
     bank_account_id: str
     vendor_id: str
     next_process_date: date
+    partner: PartnerCredentials
+    users: list[UserCredentials]
 
 
 class MessageView(Wire):
@@ -103,17 +122,25 @@ def get_credentials(work: Work) -> Credentials:
     return Credentials(**KNOWN, next_process_date=earliest_process_date(work.now))
 
 
-def known_credentials() -> dict[str, str]:
+def known_credentials() -> dict[str, Any]:
     """What of the credentials is the same everywhere and always, as the wire names it."""
     names = {field.name: field.encode_name for field in msgspec.structs.fields(Credentials)}
-    return {names[name]: value for name, value in KNOWN.items()}
+    return {names[name]: msgspec.to_builtins(value) for name, value in KNOWN.items()}
 
 
-KNOWN = {
+KNOWN: dict[str, Any] = {
     "username": demo_world.USERNAME, "password": demo_world.PASSWORD,
     "organization_id": demo_world.ORGANIZATION_ID, "dev_key": demo_world.DEVELOPER_KEY,
     "phone": demo_world.PHONE, "bank_account_id": demo_world.BANK_ACCOUNT_ID,
     "vendor_id": demo_world.VENDOR_ID,
+    "partner": PartnerCredentials(
+        demo_world.PARTNER_USERNAME, demo_world.PARTNER_PASSWORD, demo_world.APPLICATION_KEY,
+        demo_world.PARTNER_DEVELOPER_KEY,
+    ),
+    "users": [
+        UserCredentials(role, demo_world.username(role), demo_world.user_id(role))
+        for role in roles.DEFAULTS
+    ],
 }  # fmt: skip
 
 
@@ -181,7 +208,7 @@ async def _journey(environment: Environment, request: ClockRequest) -> Journey:
 @operations.post("/_control/reset", CONTROL, status=200)
 async def reset(environment: Environment, request: Nothing = Nothing()) -> ResetResponse:
     """Throw everything away and make the demo world anew, with the machine's time."""
-    password_hash = await environment.passwords.hash(demo_world.PASSWORD)
+    hashes = await demo_world.password_hashes(environment)
 
     def begin_anew(work: Work) -> None:
         stored = held_clock(work)
@@ -191,7 +218,7 @@ async def reset(environment: Environment, request: Nothing = Nothing()) -> Reset
         anew = StoredClock(CLOCK_ID, version=version, policy=stored.policy)
         work.connection.insert_new(anew)
         work.now = now
-        demo_world.fill(work, password_hash)
+        demo_world.fill(work, *hashes)
 
     async with environment.journeys:
         await environment.write(begin_anew, demo_world.CALLER)

@@ -3,9 +3,13 @@
 Every constant is invented. The README lists them; later areas add their own here.
 """
 
-from billfold.access import keys, mfa
+from datetime import date
+
+from billfold.access import keys, mfa, partners, roles
 from billfold.access.messages import Channel
-from billfold.access.organizations import Organization
+from billfold.access.organizations import AccountType as OrganizationType
+from billfold.access.organizations import Address, Organization, Owner, TaxIdType
+from billfold.access.roles import RoleType
 from billfold.access.users import Login, User
 from billfold.books.classifications import Classification, PaymentTerm
 from billfold.funding.bank_accounts import AccountType, BankAccount, OwnerType, Status
@@ -25,6 +29,21 @@ PHONE = "+14155550142"
 BANK_ACCOUNT_ID = "bac01DEMOCHECKINdemo"
 VENDOR_ID = "00901DEMOVENDOR0demo"
 VENDOR_BANK_ID = "vba01DEMOVENDORBdemo"
+# One user of each role that an organization begins with, beside the administrator: name, telephone.
+OTHERS = {
+    RoleType.ACCOUNTANT: ("Ben", "Books", "+14155550143"),
+    RoleType.APPROVER: ("Cleo", "Checker", "+14155550144"),
+    RoleType.PAYER: ("Dora", "Disburser", "+14155550145"),
+    RoleType.CLERK: ("Emil", "Entry", "+14155550146"),
+    RoleType.AUDITOR: ("Fay", "Figures", "+14155550147"),
+}
+PARTNER_ID = "prt01DEMOPARTNERdemo"
+PARTNER_LOGIN_ID = "00601DEMOPARTLOGdemo"
+PARTNER_USERNAME = "pia@partner.example"
+PARTNER_PASSWORD = "Billfold-demo-2"
+APPLICATION_KEY = "01DEMOAPPLICATIONKEY"
+# The partner's own: it opens the partner's organizations, and of those the demo company is none.
+PARTNER_DEVELOPER_KEY = "01DEMOPARTNERDEVKEY1"
 # By their kinds: one of each that a bill may be booked under.
 CLASSIFICATIONS = {
     "chart_of_account": ("0ca01DEMOACCOUNTdemo", "Office supplies"),
@@ -41,6 +60,17 @@ PAYMENT_TERM_ID = "00p01DEMONET30DAdemo"
 CALLER = Caller(ORGANIZATION_ID, USER_ID, trusted=True)
 
 
+def username(role: RoleType) -> str:
+    return USERNAME if role is RoleType.ADMINISTRATOR else f"{OTHERS[role][0].lower()}@demo.example"
+
+
+def user_id(role: RoleType) -> str:
+    """The administrator's, or one made of the role's name: 00601DEMOACCOUNT0demo."""
+    if role is RoleType.ADMINISTRATOR:
+        return USER_ID
+    return f"00601DEMO{role[:7]:0<7}demo"
+
+
 async def ensure(environment: Environment) -> None:
     """Fill an empty sandbox; does nothing where the demo organization is already."""
 
@@ -49,18 +79,52 @@ async def ensure(environment: Environment) -> None:
 
     if await environment.read(is_made):
         return
-    password_hash = await environment.passwords.hash(PASSWORD)
-    await environment.write(lambda work: fill(work, password_hash), CALLER)
+    hashes = await password_hashes(environment)
+    await environment.write(lambda work: fill(work, *hashes), CALLER)
 
 
-def fill(work: Work, password_hash: str) -> None:
-    organization = Organization(ORGANIZATION_ID, "Demo Company", work.now, work.now)
+async def password_hashes(environment: Environment) -> tuple[str, str]:
+    """Of the demo company's people and of the partner's."""
+    hash = environment.passwords.hash
+    return await hash(PASSWORD), await hash(PARTNER_PASSWORD)
+
+
+def fill(work: Work, password_hash: str, partner_password_hash: str) -> None:
+    organization = Organization(
+        ORGANIZATION_ID, "Demo Company", work.now, work.now,
+        address=Address("1 Demo Way", None, "Oakland", "CA", "94607", "US"), mailing_is_physical=True,
+        phone="4155550142", owner=Owner("Ada Payer", date(1980, 2, 29)),
+        tax_id=work.secrets.seal("112223333", ORGANIZATION_ID), tax_id_type=TaxIdType.EIN,
+        industry="Musical Instruments and Supplies", business_category="LLC",
+        account_type=OrganizationType.BUSINESS,
+    )  # fmt: skip
     if not work.connection.insert_new(organization):
         return
-    keys.add_developer_key(work, DEVELOPER_KEY)
-    work.insert(Login(LOGIN_ID, USERNAME, password_hash))
-    work.add(User, id=USER_ID, login_id=LOGIN_ID, first_name="Ada", last_name="Payer")
-    mfa.add_phone(work, USER_ID, PHONE, Channel.TEXT)
+    roles.add_defaults(work)
+    keys.add_developer_key(work, DEVELOPER_KEY, organization_id=ORGANIZATION_ID)
+    _add_user(work, RoleType.ADMINISTRATOR, "Ada", "Payer", PHONE, password_hash, LOGIN_ID)
+    for role, (first, last, phone) in OTHERS.items():
+        login_id = f"00601DEMOL{role[:6]:0<6}demo"
+        _add_user(work, role, first, last, phone, password_hash, login_id)
+    partner = partners.add(work, "Demo Partner", APPLICATION_KEY, PARTNER_DEVELOPER_KEY, id=PARTNER_ID)
+    person = work.insert(Login(PARTNER_LOGIN_ID, PARTNER_USERNAME, partner_password_hash))
+    partners.add_person(work, partner, person)
+    _fill_books(work)
+
+
+def _add_user(
+    work: Work, role: RoleType, first: str, last: str, phone: str, password_hash: str, login_id: str
+) -> None:
+    name, id = username(role), user_id(role)
+    work.insert(Login(login_id, name, password_hash))
+    work.add(
+        User, id=id, login_id=login_id, first_name=first, last_name=last, email=name,
+        role_id=roles.role_id(ORGANIZATION_ID, role), terms_accepted_time=work.now,
+    )  # fmt: skip
+    mfa.add_phone(work, id, phone, Channel.TEXT)
+
+
+def _fill_books(work: Work) -> None:
     work.add(
         BankAccount, id=BANK_ACCOUNT_ID, name_on_account="Demo Company", bank_name="Operating",
         routing_number="322271627", number=work.secrets.seal("111222333", BANK_ACCOUNT_ID),

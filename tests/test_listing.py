@@ -6,8 +6,10 @@ from datetime import date
 import pytest
 
 from billfold import demo_world
+from billfold.access import roles
 from billfold.access.organizations import Organization
-from billfold.access.sessions import Session
+from billfold.access.roles import RoleType
+from billfold.access.sessions import Session, SessionKind
 from billfold.access.users import Login, User
 from billfold.app import OPERATIONS
 from billfold.funding.bank_accounts import AccountType, BankAccount, OwnerType, Status
@@ -37,15 +39,18 @@ def other_session(desk) -> str:
     """Somebody of a second organization, with the same developer key, signed in and trusted."""
     key = digest(demo_world.DEVELOPER_KEY)
     session = Session(
-        digest("of the other"), key, OTHER.organization_id, OTHER.user_id, True, START, START
-    )
+        digest("of the other"), key, SessionKind.PASSWORD, OTHER.organization_id, OTHER.user_id,
+        RoleType.ADMINISTRATOR, True, START, START,
+    )  # fmt: skip
 
     def found_it(work):
         work.insert(Organization(OTHER.organization_id, "Other", work.now, work.now))
         work.insert(Login("00601OTHERLOGIN0othe", "bo@other.example", ""))
         work.add(
-            User, id=OTHER.user_id, login_id="00601OTHERLOGIN0othe", first_name="Bo", last_name="O"
-        )
+            User, id=OTHER.user_id, login_id="00601OTHERLOGIN0othe", first_name="Bo", last_name="O",
+            email="bo@other.example",
+            role_id=roles.role_id(OTHER.organization_id, RoleType.ADMINISTRATOR),
+        )  # fmt: skip
         work.insert(session)
 
     desk.writes(found_it, OTHER)

@@ -147,9 +147,12 @@ def test_written_twice_it_is_the_same(table):
 
 
 REACHED = {
-    ("GET", "/odd/orders"): "400 BDC_1129, 400 BDC_1130, 400 BDC_1131, 401 BDC_1109",
+    ("GET", "/odd/orders"): "400 BDC_1102, 400 BDC_1129, 400 BDC_1130, 400 BDC_1131, 401 BDC_1109",
     ("GET", "/odd/report"): "400 -, 400 BDC_1129, 401 BDC_1109",
-    ("POST", "/odd/orders/{orderId}/pay"): "400 -, 400 BDC_1122, 401 BDC_1109, 403 BDC_1361, "
+    (
+        "POST",
+        "/odd/orders/{orderId}/pay",
+    ): "400 -, 400 BDC_1102, 400 BDC_1122, 401 BDC_1109, 403 BDC_1361, "
     "404 BDC_1205, 413 -, 422 BDC_1159",
     ("PUT", "/odd/many"): "400 -, 400 BDC_1122, 400 BDC_1129, 413 -",
     ("POST", "/odd/reset"): "400 -, 400 BDC_1122, 404 BDC_1121, 413 -",

@@ -40,7 +40,7 @@ def plan(desk, record, fields, asked: Asked, placed: bool) -> str:
     """How the database goes about a first page, or about one behind a cursor."""
     conditions, _ = listing._conditions(asked.filters, fields)
     order = listing._order(asked.sort, fields) if asked.sort else listing._order_of(conditions)
-    statement = listing._statement(record, conditions, order, False, placed)
+    statement = listing._statement(record, "organization_id", conditions, order, False, placed)
 
     def explain(work) -> str:
         compiled = work.connection.compiled(statement)
@@ -103,7 +103,7 @@ def test_many_rows_at_once_are_looked_up_one_by_one(sqlite_desk, record, name):
     """Not by looking through everything the organization has."""
 
     def explain(work) -> str:
-        statement, values = select_among(record, name, ["x", "y"])
+        statement, _ = select_among(record, name, ["x", "y"])
         compiled = work.connection.compiled(statement)
         rows = work.connection.fetch(f"EXPLAIN QUERY PLAN {compiled.text}", [""] * len(compiled.names))
         return str(rows[0][-1])

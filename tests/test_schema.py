@@ -93,10 +93,10 @@ def test_an_older_sqlite_database_is_copied_beside_itself_and_migrated(tmp_path)
     assert copy.stat().st_mode & 0o077 == 0
     assert migrations.revision(f"sqlite:{copy}") == FIRST
     assert migrations.revision(url) == migrations.HEAD and differences(url, metadata) == []
-    for each in (path, copy):
+    for each, name in ((path, "keys"), (copy, "developer_keys")):
         engine = sa.create_engine(f"sqlite:///{each}")
         with engine.connect() as connection:
-            kept = connection.exec_driver_sql("SELECT id FROM developer_keys").fetchall()
+            kept = connection.exec_driver_sql(f"SELECT id FROM {name}").fetchall()
         engine.dispose()
         assert kept == [("mine",)]
 

@@ -3,7 +3,7 @@
 import pytest
 
 from billfold import demo_world
-from billfold.access.keys import DeveloperKey
+from billfold.access.keys import Key
 from billfold.access.mfa import Remembered
 from billfold.access.organizations import Organization
 from billfold.access.sessions import Session
@@ -158,9 +158,11 @@ def test_who_is_not_let_in(desk, wrong, refusal):
 def test_every_missing_field_of_a_login_is_named(desk):
     status, faults = desk.refused("POST", f"{V3}/login", {"userName": "v2"}, session="")
     assert status == 400
-    assert faults == [
-        f"{name}: must not be blank" for name in ("username", "password", "organizationId")
-    ]
+    assert faults == [f"{name}: must not be blank" for name in ("username", "organizationId")]
+    body = {"username": "ada", "organizationId": "1"}
+    status, faults = desk.refused("POST", f"{V3}/login", body, session="")
+    assert status == 400
+    assert faults == [f"{name}: must not be blank" for name in ("password", "devKey")]
 
 
 def test_a_login_is_read_without_regard_to_case_and_the_key_may_come_as_a_header(desk):
@@ -186,7 +188,7 @@ def test_who_is_archived_or_a_member_elsewhere_is_told_after_the_right_password(
 
 def test_a_key_that_was_switched_off_signs_nobody_in(desk):
     off = {"active": False}
-    desk.writes(lambda w: w.connection.update(DeveloperKey, digest(demo_world.DEVELOPER_KEY), off))
+    desk.writes(lambda w: w.connection.update(Key, digest(demo_world.DEVELOPER_KEY), off))
     assert desk.refused("POST", f"{V3}/login", LOGIN, session="") == (403, ["BDC_1103"])
 
 
@@ -199,7 +201,7 @@ def test_where_two_step_sign_in_is_off_every_session_is_trusted(desk):
 
 def test_a_key_may_bypass_two_step_sign_in(desk):
     on = {"mfa_bypass": True}
-    desk.writes(lambda w: w.connection.update(DeveloperKey, digest(demo_world.DEVELOPER_KEY), on))
+    desk.writes(lambda w: w.connection.update(Key, digest(demo_world.DEVELOPER_KEY), on))
     assert desk.signs_in()["trusted"] is True
     assert desk.call("GET", SESSION)["mfaBypass"] is True
 
@@ -236,8 +238,11 @@ def test_a_logout_ends_one_session_and_answers_nothing(desk):
 
 def test_a_session_works_only_with_the_key_that_made_it(desk):
     desk.signs_in(trusted=False)
-    for headers in ({"devKey": "another"}, {"sessionId": "invented"}, {"devKey": ""}):
+    for headers in (
+        {"devKey": demo_world.PARTNER_DEVELOPER_KEY}, {"sessionId": "invented"}, {"devKey": ""},
+    ):  # fmt: skip
         assert desk.refused("GET", SESSION, headers=headers) == (401, ["BDC_1109"])
+    assert desk.refused("GET", SESSION, headers={"devKey": "invented"}) == (400, ["BDC_1102"])
     assert desk.refused("GET", SESSION, session="") == (401, ["BDC_1109"])
 
 

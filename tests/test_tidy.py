@@ -155,6 +155,15 @@ CROSSINGS: dict[str, str] = {
     "kit/agenda.py": "AgendaItem.caller",
     # A session is what the gate lets in.
     "access/sessions.py": "Session.caller",
+    # Whoever has proved who they are signs in, and a partner for its own users.
+    "access/sign_in.py": "sign_in",
+    "access/partners.py": "login_as_user",
+    # A new organization is made by whoever signs up, or by a partner.
+    "access/organizations.py": "found",
+    # A partner's header names one of its organizations.
+    "door/gates.py": "_partner_on_child",
+    # One unit goes on in an organization for which a rule above gave its reason.
+    "kit/work.py": "Work.for_organization",
     # The first organization of a new sandbox is made by nobody.
     "demo_world.py": "CALLER",
 }

@@ -6,7 +6,7 @@ from itertools import count
 import pytest
 
 from billfold import demo_world
-from billfold.access.keys import DeveloperKey
+from billfold.access.keys import Key, KeyKind
 from billfold.app import Billfold
 from billfold.events import subscriptions
 from billfold.events.subscriptions import Subscription, Wanted
@@ -15,21 +15,19 @@ from billfold.kit.environment import set_clock, stored_clock
 from billfold.kit.errors import NOT_FOUND, Refusal, Unavailable, Unusable
 from billfold.kit.sqlite import GROUP_MAX, CommitFailed, SqliteDatabase
 from billfold.kit.work import Caller
-from tests.desk import CALLER, CONTROL, V3, vendor_of
+from tests.desk import CALLER, CONTROL, START, V3, vendor_of
 
 VENDORS = f"{V3}/vendors"
 BILLS = Wanted("bill.created", "1")
 
 
 def keys(desk) -> set[str]:
-    return {
-        key.id for key in desk.reads(lambda work: work.connection.where(DeveloperKey, active=False))
-    }
+    return {key.id for key in desk.reads(lambda work: work.connection.where(Key, active=False))}
 
 
 def write_key(id: str):
     def do(work):
-        work.insert(DeveloperKey(id, id[-4:], active=False))
+        work.insert(Key(id, KeyKind.DEVELOPER, id[-4:], work.now, active=False))
         work.write()
         return id
 
@@ -154,7 +152,7 @@ def test_a_time_that_was_not_committed_is_not_gone_by(sqlite_desk):
 
 def test_a_reader_sees_nothing_before_its_commit(desk):
     async def race():
-        found = lambda work: len(work.connection.where(DeveloperKey, active=False))
+        found = lambda work: len(work.connection.where(Key, active=False))
         write = asyncio.create_task(desk.environment.write(write_key("a"), CALLER))
         seen = []
         while not write.done():
@@ -173,7 +171,7 @@ def test_a_reader_beside_an_open_transaction_sees_what_was(sqlite_desk):
     reader = desk.environment.database.reader.driver
 
     def look() -> bool:
-        seen.append(reader.execute("SELECT count(*) FROM developer_keys WHERE id = 'a'").fetchall())
+        seen.append(reader.execute("SELECT count(*) FROM keys WHERE id = 'a'").fetchall())
         return False
 
     writer(desk).set_commit_hook(look)
@@ -289,7 +287,9 @@ def test_closing_finishes_what_was_accepted(sqlite_desk, sqlite_url):
         database = SqliteDatabase(sqlite_url.removeprefix("sqlite:"))
         await database.start()
         insert = lambda id: (
-            lambda connection: connection.insert(DeveloperKey, [DeveloperKey(id, "last", False)])
+            lambda connection: connection.insert(
+                Key, [Key(id, KeyKind.DEVELOPER, "last", START, active=False)]
+            )
         )
         writes = [asyncio.create_task(database.write(insert(str(n)))) for n in range(200)]
         await asyncio.sleep(0)

@@ -1,29 +1,114 @@
-"""Developer keys: which program asks. Only a digest is kept."""
+"""Keys and tokens: which program asks, and on whose behalf. Only digests are kept.
 
-from billfold.kit.errors import BAD_DEVELOPER_KEY, DEVELOPER_KEY_INACTIVE, Refusal
+A developer key names the program; one of a partner opens that partner's organizations and no other
+key does (`common.yaml`, BDC_1106). An application key names a partner. A sync token signs in by its
+name for one organization, a console token for all clients of an accountant's console, an API token
+for Spend & Expense.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+
+import sqlalchemy as sa
+
+from billfold.kit.errors import (
+    BAD_DEVELOPER_KEY,
+    DEVELOPER_KEY_INACTIVE,
+    INVALID_VALUE,
+    NOT_FOUND,
+    Refusal,
+)
 from billfold.kit.secrets import digest
 from billfold.kit.tables import Record, table
 from billfold.kit.work import Work
 
+# (`common.yaml`) What is revoked does not count.
+DEVELOPER_KEYS_MAX = 4
 
-@table("developer_keys")
-class DeveloperKey(Record, frozen=True):
-    """`id` is the digest of the key; `last4` lets its owner tell one from another."""
 
+class KeyKind(StrEnum):
+    DEVELOPER = "DEVELOPER"
+    APPLICATION = "APPLICATION"
+    SYNC_TOKEN = "SYNC_TOKEN"
+    CONSOLE_TOKEN = "CONSOLE_TOKEN"
+    API_TOKEN = "API_TOKEN"
+
+
+@table(
+    "keys",
+    sa.Index("ix_keys_organization", "organization_id", "kind", "id"),
+    sa.Index("ix_keys_partner", "partner_id", "kind", "id"),
+)
+class Key(Record, frozen=True):
+    """`id` is the digest of the key; `last4` lets its owner tell one from another.
+
+    Who it belongs to depends on its kind: an organization, a partner, a console, a user."""
+
+    kind: KeyKind
     last4: str
+    created_time: datetime
     active: bool = True
-    # The holder of the key has leave to do without two-step sign-in.
+    # The holder of a developer key has leave to do without two-step sign-in.
     mfa_bypass: bool = False
+    name: str | None = None
+    organization_id: str | None = None
+    partner_id: str | None = None
+    console_id: str | None = None
+    user_id: str | None = None
+    revoked_time: datetime | None = None
 
 
-def add_developer_key(work: Work, key: str) -> DeveloperKey:
-    return work.insert(DeveloperKey(digest(key), key[-4:]))
+def add(
+    work: Work, kind: KeyKind, secret: str, *, name: str | None = None,
+    organization_id: str | None = None, partner_id: str | None = None, console_id: str | None = None,
+    user_id: str | None = None,
+) -> Key:  # fmt: skip
+    """A key that was just made, and what it belongs to."""
+    return work.insert(
+        Key(
+            digest(secret), kind, secret[-4:], work.now, name=name, organization_id=organization_id,
+            partner_id=partner_id, console_id=console_id, user_id=user_id,
+        )
+    )  # fmt: skip
 
 
-def recognise(work: Work, key: str) -> DeveloperKey:
-    """Raises BDC_1102 for an unknown key and BDC_1103 for one that was switched off."""
-    found = work.connection.first(DeveloperKey, id=digest(key))
+def add_developer_key(
+    work: Work, secret: str, *, organization_id: str | None = None, partner_id: str | None = None
+) -> Key:
+    """Of an organization or of a partner; up to four of an owner's are active at once (BDC_1143)."""
+    kind, whose = KeyKind.DEVELOPER, {"organization_id": organization_id, "partner_id": partner_id}
+    owner = {column: id for column, id in whose.items() if id}
+    if owner and len(work.connection.where(Key, kind=kind, active=True, **owner)) >= DEVELOPER_KEYS_MAX:
+        raise Refusal(INVALID_VALUE, f"there are {DEVELOPER_KEYS_MAX} active developer keys already")
+    return add(work, kind, secret, organization_id=organization_id, partner_id=partner_id)
+
+
+def switch_off(work: Work, id: str) -> Key:
+    """Its sessions are ended by `sessions.revoke_key`, which is what to call."""
+    found = work.connection.first(Key, id=id)
     if found is None:
+        raise Refusal(NOT_FOUND, id)
+    if found.active:
+        work.connection.update(Key, id, {"active": False, "revoked_time": work.now})
+    return found
+
+
+def find(work: Work, kind: KeyKind, secret: str) -> Key | None:
+    """The active key of this kind, if this is one."""
+    found = work.connection.first(Key, id=digest(secret))
+    return found if found and found.kind is kind and found.active else None
+
+
+def is_known(work: Work, kind: KeyKind, secret: str) -> bool:
+    found = work.connection.first(Key, id=digest(secret))
+    return found is not None and found.kind is kind
+
+
+def recognise(work: Work, kind: KeyKind, secret: str) -> Key:
+    """Raises BDC_1102 for an unknown key, or one of another kind, and BDC_1103 for one that was
+    switched off."""
+    found = work.connection.first(Key, id=digest(secret))
+    if found is None or found.kind is not kind:
         raise Refusal(BAD_DEVELOPER_KEY)
     if not found.active:
         raise Refusal(DEVELOPER_KEY_INACTIVE)

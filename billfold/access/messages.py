@@ -31,8 +31,9 @@ class Message(Owned, frozen=True):
 
 
 def send(
-    work: Work, user_id: str, recipient: str, channel: Channel, text: str, code: str | None = None
-) -> Message:
+    work: Work, user_id: str, recipient: str, channel: Channel, text: str, *,
+    subject: str | None = None, code: str | None = None,
+) -> Message:  # fmt: skip
     """Raises a refusal where no gateway is set up: a code that nobody gets helps nobody."""
     if not work.policy.keeps_messages:
         raise Refusal(NO_MESSENGER)
@@ -43,5 +44,6 @@ def send(
         channel=channel,
         text=text,
         made=real_nanoseconds(),
+        subject=subject,
         code=code,
     )

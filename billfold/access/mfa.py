@@ -10,9 +10,18 @@ from enum import StrEnum
 
 import sqlalchemy as sa
 
-from billfold.access import messages, organizations, sessions
+from billfold.access import attempts, messages, organizations, sessions
 from billfold.access.messages import Channel
-from billfold.kit.errors import NO_PHONE, TOKEN_EXPIRED, TOO_MANY_TOKENS, Problem, Refusal
+from billfold.access.sessions import SessionKind
+from billfold.kit import rates
+from billfold.kit.errors import (
+    NO_PHONE,
+    PHONE_IS_SET,
+    TOKEN_EXPIRED,
+    TOO_MANY_TOKENS,
+    Problem,
+    Refusal,
+)
 from billfold.kit.secrets import digest
 from billfold.kit.tables import Owned, table
 from billfold.kit.work import Work
@@ -41,6 +50,21 @@ class MfaPhone(Owned, frozen=True):
     primary: bool
 
 
+@table("mfa_setups")
+class Setup(Owned, frozen=True):
+    """A phone that is about to be registered: a code was sent to it. `number` is sealed, in E.164."""
+
+    user_id: str
+    number: bytes
+    last4: str
+    channel: Channel
+    primary: bool
+    code_mac: bytes
+    expires_time: datetime
+    attempts: int = 0
+    used: bool = False
+
+
 @table("mfa_challenges", by=["session_id used"])
 class Challenge(Owned, frozen=True):
     """A code on its way. Any session of the user may answer it; `session_id` is the one that asked."""
@@ -53,7 +77,7 @@ class Challenge(Owned, frozen=True):
     used: bool = False
 
 
-@table("mfa_remembered", sa.Index("ix_mfa_remembered_token", "user_id", "token"))
+@table("mfa_remembered", sa.Index("ix_mfa_remembered_token", "user_id", "token"), by=["user_id"])
 class Remembered(Owned, frozen=True):
     """A device that need not be asked again. `token` is a digest."""
 
@@ -75,10 +99,13 @@ class Status(StrEnum):
 
 
 def status(work: Work) -> Status:
-    assert work.caller is not None
+    """UNDEFINED is that of a sync token's session, for which there is no two-step sign-in."""
+    session = sessions.own(work)
+    if session.kind is SessionKind.SYNC_TOKEN:
+        return Status.UNDEFINED
     if not organizations.own(work).mfa_enabled:
         return Status.DISABLED
-    if work.caller.trusted:
+    if session.trusted:
         return Status.COMPLETE
     return Status.CHALLENGE if phones(work) else Status.SETUP
 
@@ -90,11 +117,55 @@ def phones(work: Work) -> list[MfaPhone]:
 def add_phone(
     work: Work, user_id: str, number: str, channel: Channel, primary: bool = True
 ) -> MfaPhone:
+    """Register a phone (E.164) that its owner has confirmed, or that whoever runs this server vouches
+    for."""
     id = work.ids.new("mfa_phone", work.now)
     return work.add(
         MfaPhone, id=id, user_id=user_id, number=work.secrets.seal(number, id), last4=number[-4:],
-        type=PhoneType.MOBILE, channel=channel, primary=primary,
+        type=TYPES[channel], channel=channel, primary=primary,
     )  # fmt: skip
+
+
+TYPES = {Channel.TEXT: PhoneType.MOBILE, Channel.VOICE: PhoneType.WORK}
+
+
+def set_up(work: Work, number: str, channel: Channel, primary: bool) -> Setup:
+    """Send a code to a phone (E.164) that shall be registered; nothing is registered before it is
+    answered.
+
+    Raises BDC_5324 where a phone is registered already and the session is not trusted."""
+    assert work.caller is not None
+    if phones(work) and not work.caller.trusted:
+        raise Refusal(PHONE_IS_SET)
+    id, code = work.ids.uuid(work.now), _new_code(work)
+    made = work.add(
+        Setup, id=id, user_id=work.user_id, number=work.secrets.seal(number, id), last4=number[-4:],
+        channel=channel, primary=primary, code_mac=_mac(work, id, code),
+        expires_time=work.now + CODE_LIFE,
+    )  # fmt: skip
+    _send(work, number, channel, code)
+    return made
+
+
+def finish_set_up(work: Work, setup_id: str, channel: Channel, code: str) -> Problem | None:
+    """Register the phone of a set-up in the place of the one before, or say what is wrong.
+
+    The session is not trusted by this; devices remembered with the old phone are forgotten."""
+    found = work.rows(Setup, id=setup_id)
+    if not found or found[0].user_id != work.user_id or found[0].channel is not channel:
+        return NO_PHONE
+    setup = work.hold(Setup, setup_id)
+    if problem := _try(work, setup, code):
+        return problem
+    had_phones = phones(work)
+    for older in had_phones:
+        if older.primary is setup.primary:
+            work.remove(work.hold(MfaPhone, older.id))
+    if had_phones:
+        forget(work, work.user_id)
+    number = work.secrets.open(setup.number, setup.id)
+    add_phone(work, work.user_id, number, setup.channel, setup.primary)
+    return None
 
 
 def challenge(work: Work, use_backup: bool) -> Challenge:
@@ -108,14 +179,12 @@ def challenge(work: Work, use_backup: bool) -> Challenge:
         raise Refusal(NO_PHONE)
     for older in work.rows(Challenge, session_id=work.caller.session_id, used=False):
         work.change(work.hold(Challenge, older.id), used=True)
-    id, code = work.ids.uuid(work.now), work.policy.fixed_code or work.ids.code()
+    id, code = work.ids.uuid(work.now), _new_code(work)
     made = work.add(
         Challenge, id=id, user_id=work.user_id, session_id=work.caller.session_id,
         code_mac=_mac(work, id, code), expires_time=work.now + CODE_LIFE,
     )  # fmt: skip
-    number = work.secrets.open(phone.number, phone.id)
-    text = f"{code} is your Billfold code. It is valid for five minutes."
-    messages.send(work, work.user_id, number, phone.channel, text, code)
+    _send(work, work.secrets.open(phone.number, phone.id), phone.channel, code)
     return made
 
 
@@ -127,15 +196,38 @@ def answer(work: Work, challenge_id: str, code: str) -> Problem | None:
         found = work.hold(Challenge, challenge_id)
     except Refusal:
         return TOKEN_EXPIRED
-    if found.user_id != work.user_id or found.used or work.now >= found.expires_time:
+    if found.user_id != work.user_id:
         return TOKEN_EXPIRED
-    if found.attempts >= ATTEMPTS_MAX:
-        return TOO_MANY_TOKENS
-    right = hmac.compare_digest(found.code_mac, _mac(work, found.id, code))
-    work.change(found, attempts=found.attempts + 1, used=right)
-    if not right:
-        return TOKEN_EXPIRED
+    if problem := _try(work, found, code):
+        return problem
     sessions.trust(work)
+    return None
+
+
+def _new_code(work: Work) -> str:
+    return work.policy.fixed_code or work.ids.code()
+
+
+def _send(work: Work, number: str, channel: Channel, code: str) -> None:
+    rates.take_text(work, work.user_id)
+    text = f"{code} is your Billfold code. It is valid for five minutes."
+    messages.send(work, work.user_id, number, channel, text, code=code)
+
+
+def _try(work: Work, sent: Challenge | Setup, code: str) -> Problem | None:
+    """Compare a code with what was sent, held; each of them has three attempts, a user some more."""
+    if sent.used or work.now >= sent.expires_time:
+        return TOKEN_EXPIRED
+    if sent.attempts >= ATTEMPTS_MAX:
+        return TOO_MANY_TOKENS
+    attempts.check(work, attempts.CODES, work.user_id)
+    # People type the dash that some phones show in the middle.
+    right = hmac.compare_digest(sent.code_mac, _mac(work, sent.id, code.strip().replace("-", "")))
+    work.change(sent, attempts=sent.attempts + 1, used=right)
+    if not right:
+        attempts.fail(work, attempts.CODES, work.user_id)
+        return TOKEN_EXPIRED
+    attempts.succeed(work, attempts.CODES, work.user_id)
     return None
 
 
@@ -147,6 +239,12 @@ def remember(work: Work, device: str, machine_name: str | None) -> str:
         device=device, machine_name=machine_name, expires_time=work.now + REMEMBERED,
     )  # fmt: skip
     return token
+
+
+def forget(work: Work, user_id: str) -> None:
+    """No device of the user is remembered any more."""
+    for each in work.rows(Remembered, user_id=user_id):
+        work.remove(work.hold(Remembered, each.id))
 
 
 def recalls(work: Work, user_id: str, token: str | None, device: str | None) -> bool:

@@ -1,25 +1,102 @@
 """Organizations: whose books these are. Everything a user sees belongs to one."""
 
-from datetime import datetime
+from collections.abc import Iterable
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Annotated
 
-from billfold.kit.database import select_to_change
+import msgspec
+import sqlalchemy as sa
+
+from billfold.access import roles
 from billfold.kit.tables import Record, table
-from billfold.kit.work import Work
+from billfold.kit.work import SYSTEM_USER, Work
 
 
-@table("organizations", ids="organization")
+class TaxIdType(StrEnum):
+    EIN = "EIN"
+    SSN = "SSN"
+    UNDEFINED = "UNDEFINED"
+
+
+class AccountType(StrEnum):
+    BUSINESS = "BUSINESS"
+    EMPLOYEE_OR_INDIVIDUAL = "EMPLOYEE_OR_INDIVIDUAL"
+    UNDEFINED = "UNDEFINED"
+
+
+class Address(msgspec.Struct, omit_defaults=True, frozen=True):
+    """Where an organization is, or where its mail goes; `country` is ISO 3166 alpha-2."""
+
+    line1: str | None = None
+    line2: str | None = None
+    city: str | None = None
+    state: str | None = None
+    zip: str | None = None
+    country: str | None = None
+
+
+class Owner(msgspec.Struct, omit_defaults=True, frozen=True):
+    name: str | None = None
+    date_of_birth: date | None = None
+
+
+@table("consoles", ids="console")
+class Console(Record, frozen=True):
+    """An accountant's console: the parent of the organizations whose books it keeps."""
+
+    name: str
+    created_time: datetime
+
+
+@table(
+    "organizations",
+    sa.Index("ix_organizations_created", "partner_id", "created_time", "id"),
+    sa.Index("ix_organizations_updated", "partner_id", "updated_time", "id"),
+    sa.Index("ix_organizations_name", "partner_id", "name", "id"),
+    ids="organization",
+    audited=True,
+)
 class Organization(Record, frozen=True):
+    """`tax_id` is sealed. `partner_id` is whose child it is, `console_id` who keeps its books."""
+
     name: str
     created_time: datetime
     updated_time: datetime
     # Off only by its administrator's choice: then every session of it is trusted.
     mfa_enabled: bool = True
+    archived: bool = False
+    partner_id: Annotated[str | None, sa.ForeignKey("partners.id")] = None
+    console_id: Annotated[str | None, sa.ForeignKey("consoles.id")] = None
+    address: Address = Address()
+    mailing_address: Address = Address()
+    mailing_is_physical: bool = False
+    phone: str | None = None
+    owner: Owner = Owner()
+    tax_id: bytes | None = None
+    tax_id_type: TaxIdType | None = None
+    industry: str | None = None
+    business_category: str | None = None
+    account_type: AccountType | None = None
+    individual_transfer_out: bool = False
+    individual_transfer_in: bool = False
+    price_plan: str | None = None
 
 
-def hold_own(work: Work) -> None:
-    """Until this unit ends nobody else may change what is counted by organization."""
-    statement = select_to_change(Organization, "id")
-    work.connection.rows(Organization, statement, {"id": work.organization_id})
+def found(work: Work, name: str, *, because: str, id: str | None = None, **details) -> Organization:
+    """A new organization with the roles that every one begins with; the unit goes on within it."""
+    id = id or work.ids.new("organization", work.now)
+    work.for_organization(id, SYSTEM_USER, because=because)
+    made = work.insert(Organization(id, name, work.now, work.now, **details))
+    roles.add_defaults(work)
+    return made
+
+
+def hold_own(work: Work) -> Organization:
+    """Until this unit ends nobody else may change it, or what is counted by organization."""
+    held = work.hold_shared(Organization, work.organization_id)
+    assert held is not None, "a session's organization is gone"
+    return held
 
 
 def own(work: Work) -> Organization:
@@ -27,3 +104,9 @@ def own(work: Work) -> Organization:
     found = work.connection.first(Organization, id=work.organization_id)
     assert found is not None, "a session's organization is gone"
     return found
+
+
+def consoles_of(work: Work, some: Iterable[Organization]) -> dict[str | None, Console]:
+    """The consoles that keep the books of some organizations, by their ids."""
+    ids = {each.console_id for each in some if each.console_id}
+    return {id: console for id in ids if (console := work.connection.first(Console, id=id))}

@@ -2,50 +2,64 @@
 
 import asyncio
 from collections import OrderedDict
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from functools import lru_cache
 
 import sqlalchemy as sa
 
-from billfold.access import keys, users
-from billfold.access.keys import DeveloperKey
-from billfold.access.organizations import Organization
-from billfold.access.users import User
+from billfold.access import keys
+from billfold.access.keys import Key
+from billfold.access.roles import RoleType
 from billfold.kit.environment import Environment, StoredClock
-from billfold.kit.errors import (
-    BAD_CREDENTIALS,
-    BAD_ORGANIZATION,
-    NOT_A_MEMBER,
-    SESSION_INVALID,
-    Refusal,
-    Unavailable,
-)
-from billfold.kit.ids import looks_like
+from billfold.kit.errors import SESSION_INVALID, Refusal, Unavailable
 from billfold.kit.secrets import digest
 from billfold.kit.tables import Record, table
 from billfold.kit.work import Caller, Work
 
 IDLE_MAX = timedelta(minutes=35)
+SYNC_TOKEN_IDLE_MAX = timedelta(hours=48)
 # Writing every use would make a write of every read.
 NOTED_EVERY = timedelta(minutes=1)
 USES_MAX = 50_000
 
 
-@table("sessions", sa.Index("ix_sessions_user", "user_id", "id"))
-class Session(Record, frozen=True):
-    """`id` and `developer_key` are digests: whoever reads the table can open no session."""
+class SessionKind(StrEnum):
+    PASSWORD = "PASSWORD"
+    CONSOLE_TOKEN = "CONSOLE_TOKEN"
+    SYNC_TOKEN = "SYNC_TOKEN"
+    PARTNER = "PARTNER"
+    LOGIN_AS_USER = "LOGIN_AS_USER"
 
-    developer_key: str
+
+@table(
+    "sessions",
+    sa.Index("ix_sessions_user", "user_id", "id"),
+    sa.Index("ix_sessions_key", "key", "id"),
+)
+class Session(Record, frozen=True):
+    """`id` and `key` are digests: whoever reads the table can open no session.
+
+    `role` is the user's, kept here so that the gate reads one row. A partner's session is of no
+    organization; one that a partner opened for a user goes with any developer key of `partner_id`."""
+
+    key: str
+    kind: SessionKind
     organization_id: str
     user_id: str
+    role: RoleType
     trusted: bool
     created_time: datetime
     used_time: datetime
+    partner_id: str | None = None
 
     @property
     def caller(self) -> Caller:
         return Caller(self.organization_id, self.user_id, self.trusted, self.id)
+
+    @property
+    def idle_max(self) -> timedelta:
+        return SYNC_TOKEN_IDLE_MAX if self.kind is SessionKind.SYNC_TOKEN else IDLE_MAX
 
 
 # The clock comes with the session, so that all processes of an environment agree about the time.
@@ -56,17 +70,26 @@ WITH_CLOCK = (
 )
 
 
-def recognise(work: Work, session_id: str, developer_key: str) -> Session:
+def recognise(work: Work, session_id: str, key: str) -> Session:
     """The session of these headers; foreign and invented ones cannot be told apart (BDC_1109)."""
     found = work.connection.values(WITH_CLOCK, id=_digest(session_id))
     if not found:
         raise Refusal(SESSION_INVALID)
     *fields, version, offset_ms, still = found[0]
     session = Session(*fields)
-    if session.developer_key != _digest(developer_key):
+    if session.kind is SessionKind.LOGIN_AS_USER:
+        _check_partner_key(work, session, key)
+    elif session.key != _digest(key):
         raise Refusal(SESSION_INVALID)
     work.follow(version, offset_ms, still)
     return session
+
+
+def _check_partner_key(work: Work, session: Session, key: str) -> None:
+    """A session that a partner opened for a user goes with every developer key of the partner."""
+    found = keys.find(work, keys.KeyKind.DEVELOPER, key)
+    if found is None or found.partner_id != session.partner_id:
+        raise Refusal(SESSION_INVALID)
 
 
 # The same keys and sessions come again and again.
@@ -76,8 +99,8 @@ _digest = lru_cache(20_000)(digest)
 class Uses:
     """When each session was last used, as this process saw it; written now and then, behind the answer.
 
-    A session ends 35 minutes after its last use (`sessions.yaml`); what another process saw in the
-    last minute may not be known here yet.
+    A session ends 35 minutes after its last use, one of a sync token 48 hours (`sessions.yaml`); what
+    another process saw in the last minute may not be known here yet.
     """
 
     def __init__(self, environment: Environment) -> None:
@@ -87,7 +110,7 @@ class Uses:
 
     def check(self, session: Session, now: datetime) -> None:
         used = max(session.used_time, self._last.get(session.id, session.used_time))
-        if now - used >= IDLE_MAX:
+        if now - used >= session.idle_max:
             raise Refusal(SESSION_INVALID)
 
     def note(self, session: Session, now: datetime) -> None:
@@ -112,51 +135,45 @@ class Uses:
             del self._writing[session_id]
 
 
-@dataclass(frozen=True, slots=True)
-class SignIn:
-    """What must be known before a password is compared: nobody waits for that inside a unit."""
-
-    key: DeveloperKey
-    organization: Organization | None
-    user: User | None
-    password_hash: str | None
-
-
-def prepare(work: Work, email: str, organization_id: str, developer_key: str) -> SignIn:
-    key = keys.recognise(work, developer_key)
-    if not looks_like("organization", organization_id):
-        raise Refusal(BAD_ORGANIZATION, organization_id)
-    organization = work.connection.first(Organization, id=organization_id)
-    login = users.login_of(work, email)
-    mine = users.users_of(work, login) if login else []
-    user = next((user for user in mine if user.organization_id == organization_id), None)
-    return SignIn(key, organization, user, login.password_hash if login else None)
-
-
-def decide(sign_in: SignIn, password_is_right: bool) -> tuple[User, bool]:
-    """The user, and whether two-step sign-in is asked of them.
-
-    Who knows no right password learns nothing about organizations and users."""
-    if not password_is_right:
-        raise Refusal(BAD_CREDENTIALS)
-    if sign_in.organization is None:
-        raise Refusal(BAD_ORGANIZATION)
-    if sign_in.user is None or sign_in.user.archived:
-        raise Refusal(NOT_A_MEMBER)
-    return sign_in.user, sign_in.organization.mfa_enabled and not sign_in.key.mfa_bypass
-
-
-def open_session(work: Work, user: User, key: DeveloperKey, trusted: bool) -> tuple[str, Session]:
+def open_session(
+    work: Work, kind: SessionKind, *, key: str, organization_id: str, user_id: str, role: RoleType,
+    trusted: bool = False, partner_id: str | None = None,
+) -> tuple[str, Session]:  # fmt: skip
     """The new session and its id, which nobody sees again; older sessions stay as they are."""
     token = work.ids.token()
-    session = Session(digest(token), key.id, user.organization_id, user.id, trusted, work.now, work.now)
+    session = Session(
+        digest(token),
+        key,
+        kind,
+        organization_id,
+        user_id,
+        role,
+        trusted,
+        work.now,
+        work.now,
+        partner_id,
+    )
     return token, work.insert(session)
 
 
 def trust(work: Work) -> None:
     """The caller's session has passed two-step sign-in and stays trusted until it ends."""
+    work.connection.update(Session, own(work).id, {"trusted": True})
+
+
+def own(work: Work) -> Session:
+    """The session with which the caller was let in."""
     assert work.caller is not None
-    work.connection.update(Session, work.caller.session_id, {"trusted": True})
+    session = work.connection.first(Session, id=work.caller.session_id)
+    if session is None:
+        raise Refusal(SESSION_INVALID)  # It was ended after it was let in.
+    return session
+
+
+def key_of(work: Work, session: Session) -> Key:
+    key = work.connection.first(Key, id=session.key)
+    assert key is not None, "a session's key is gone"
+    return key
 
 
 def close_session(work: Work) -> None:
@@ -164,11 +181,21 @@ def close_session(work: Work) -> None:
     work.connection.delete(Session, work.caller.session_id)
 
 
-def own_key(work: Work) -> DeveloperKey:
-    """The developer key with which the caller's session was made."""
-    assert work.caller is not None
-    session = work.connection.first(Session, id=work.caller.session_id)
-    assert session is not None, "a session that was admitted is gone"
-    key = work.connection.first(DeveloperKey, id=session.developer_key)
-    assert key is not None, "a session's developer key is gone"
+def end_all(work: Work, user_id: str) -> None:
+    """The user was archived, or has another password: whoever is signed in is signed out."""
+    for session in work.connection.where(Session, user_id=user_id):
+        work.connection.delete(Session, session.id)
+
+
+def set_role(work: Work, user_id: str, role: RoleType) -> None:
+    """Sessions go by the user's new role at once."""
+    for session in work.connection.where(Session, user_id=user_id):
+        work.connection.update(Session, session.id, {"role": role})
+
+
+def revoke_key(work: Work, id: str) -> Key:
+    """Switch a key off; the sessions that were made with it end."""
+    key = keys.switch_off(work, id)
+    for session in work.connection.where(Session, key=id):
+        work.connection.delete(Session, session.id)
     return key

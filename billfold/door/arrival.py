@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
+from billfold.access.sessions import Session
 from billfold.kit.errors import INVALID_PARAMETER, Refusal
 from billfold.kit.work import Caller
 
@@ -18,6 +19,7 @@ class Arrival:
     # Found out at the door: which operation is meant, and who asks.
     route: str = ""
     caller: Caller | None = None
+    session: Session | None = None
 
     @classmethod
     def of(cls, scope) -> "Arrival":
@@ -29,7 +31,11 @@ class Arrival:
 
     def header(self, name: str) -> str:
         """The header's value, "" when it was not sent; names are compared without case."""
-        return self.headers.get(name.lower().encode(), b"").decode("latin-1")
+        return self.headers.get(name.lower().encode(), b"").decode("latin-1").strip()
+
+    def credential(self, name: str) -> str:
+        """A key or a session id, from where this version of the API has them."""
+        return self.header(name)
 
     @property
     def declared_length(self) -> int:

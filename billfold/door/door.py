@@ -96,7 +96,7 @@ class Door:
 
         def unit(work: Work) -> bytes:
             nonlocal admitted
-            if session := operation.gate.admit(work, arrival):
+            if session := operation.gate.admit(work, arrival, operation.may):
                 self.uses.check(session, work.now)
                 admitted = session, work.now
             if operation.query_name and operation.query:
@@ -112,7 +112,7 @@ class Door:
         """The gate looks on its own: who is not admitted never stands in the writers' line."""
 
         def admit(work: Work) -> tuple[Session, datetime] | None:
-            if session := operation.gate.admit(work, arrival):
+            if session := operation.gate.admit(work, arrival, operation.may):
                 self.uses.check(session, work.now)
                 return session, work.now
             return None

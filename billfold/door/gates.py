@@ -3,11 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from billfold.access import sessions
-from billfold.access.sessions import Session
+from billfold.access import keys, partners, roles, sessions
+from billfold.access.keys import KeyKind
+from billfold.access.roles import Permission
+from billfold.access.sessions import Session, SessionKind
 from billfold.door.arrival import Arrival
 from billfold.kit.addresses import is_loopback
 from billfold.kit.errors import (
+    BAD_DEVELOPER_KEY,
     MALFORMED,
     MISSING_HEADER,
     NO_SUCH_API,
@@ -15,21 +18,34 @@ from billfold.kit.errors import (
     UNTRUSTED,
     Refusal,
 )
-from billfold.kit.work import Work
+from billfold.kit.work import Caller, Work
 
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """`check` gives the session, or None where none is needed, or refuses."""
+    """`check` gives the session, or None where none is needed, or refuses: who are you? Then the role
+    of the user is asked, and last whether the session is trusted."""
 
     name: str
     headers: tuple[str, ...]
     check: Callable[[Work, Arrival], Session | None]
+    # Only after two-step sign-in, because the operation moves money.
+    trusted: bool = False
 
-    def admit(self, work: Work, arrival: Arrival) -> Session | None:
+    def admit(self, work: Work, arrival: Arrival, asked: Permission | None = None) -> Session | None:
         session = self.check(work, arrival)
-        if session is not None:
-            work.caller = arrival.caller = session.caller
+        if session is None:
+            return None
+        if asked is not None:
+            syncs = session.kind is SessionKind.SYNC_TOKEN
+            if not roles.may(session.role, asked, syncs):
+                raise Refusal(roles.refusal_of(asked, syncs, self.trusted))
+        if self.trusted and not session.trusted:
+            raise Refusal(UNTRUSTED)
+        # A partner's session is of no organization; the gate that reads which is meant says so.
+        if arrival.caller is None:
+            arrival.caller = session.caller
+        work.caller, arrival.session = arrival.caller, session
         return session
 
 
@@ -38,20 +54,50 @@ def _anyone(work: Work, arrival: Arrival) -> None:
 
 
 def _signed_in(work: Work, arrival: Arrival) -> Session:
-    """401 without a session; one that has ended and one that never was cannot be told apart."""
-    session_id = arrival.headers.get(b"sessionid")
-    key = arrival.headers.get(b"devkey")
+    """401 without a session; one that has ended, one that never was and a partner's, which reaches no
+    organization, cannot be told apart."""
+    session = _with(work, arrival, "devKey", KeyKind.DEVELOPER)
+    if session.kind is SessionKind.PARTNER:
+        raise Refusal(SESSION_INVALID)
+    return session
+
+
+def _partner(work: Work, arrival: Arrival) -> Session:
+    """A session of partner/login, with the application key that made it."""
+    session = _with(work, arrival, "appKey", KeyKind.APPLICATION)
+    if session.kind is not SessionKind.PARTNER:
+        raise Refusal(SESSION_INVALID)
+    return session
+
+
+def _partner_on_child(work: Work, arrival: Arrival) -> Session:
+    """The same, for one of the partner's organizations, which a header names; all others are not
+    found."""
+    session = _partner(work, arrival)
+    organization_id = arrival.header("organizationId")
+    if not organization_id:
+        raise Refusal(MISSING_HEADER, "organizationId")
+    assert session.partner_id is not None
+    organization = partners.child(work, session.partner_id, organization_id)
+    arrival.caller = Caller(organization.id, session.user_id, session.trusted, session.id)
+    return session
+
+
+def _any_session(work: Work, arrival: Arrival) -> Session:
+    return _partner(work, arrival) if arrival.credential("appKey") else _signed_in(work, arrival)
+
+
+def _with(work: Work, arrival: Arrival, name: str, kind: KeyKind) -> Session:
+    """A key that nobody knows is told from a session that has ended (BDC_1102, `common.yaml`)."""
+    session_id, key = arrival.credential("sessionId"), arrival.credential(name)
     if not session_id or not key:
         raise Refusal(SESSION_INVALID)
-    return sessions.recognise(work, session_id.decode("latin-1"), key.decode("latin-1"))
-
-
-def _trusted(work: Work, arrival: Arrival) -> Session:
-    """403 without MFA, where the operation moves money."""
-    session = _signed_in(work, arrival)
-    if not session.trusted:
-        raise Refusal(UNTRUSTED)
-    return session
+    try:
+        return sessions.recognise(work, session_id, key)
+    except Refusal:
+        raise Refusal(
+            SESSION_INVALID if keys.is_known(work, kind, key) else BAD_DEVELOPER_KEY
+        ) from None
 
 
 def _events(work: Work, arrival: Arrival) -> Session:
@@ -59,7 +105,10 @@ def _events(work: Work, arrival: Arrival) -> Session:
     missing = [name for name in ("devKey", "sessionId") if not arrival.header(name)]
     if missing:
         raise Refusal.of([(MISSING_HEADER, name) for name in missing])
-    return _signed_in(work, arrival)
+    try:
+        return _signed_in(work, arrival)
+    except Refusal:
+        raise Refusal(SESSION_INVALID) from None  # A wrong key is 401 here like a wrong session.
 
 
 def _control(work: Work, arrival: Arrival) -> None:
@@ -84,6 +133,11 @@ def _name_of(host: str) -> str:
 
 PUBLIC = Gate("public", (), _anyone)
 SIGNED_IN = Gate("signed in", ("sessionId", "devKey"), _signed_in)
-TRUSTED = Gate("trusted", ("sessionId", "devKey"), _trusted)
+TRUSTED = Gate("trusted", ("sessionId", "devKey"), _signed_in, trusted=True)
+ANY_SESSION = Gate("signed in, or a partner", ("sessionId", "devKey"), _any_session)
+PARTNER = Gate("partner", ("sessionId", "appKey"), _partner)
+PARTNER_ON_CHILD = Gate(
+    "partner on a child", ("sessionId", "appKey", "organizationId"), _partner_on_child
+)
 EVENTS = Gate("events", ("sessionId", "devKey"), _events)
 CONTROL = Gate("control", (), _control)

@@ -8,10 +8,12 @@ from typing import Any
 import msgspec
 
 from billfold import VERSION
+from billfold.access import roles
 from billfold.door.limits import BODY_BYTES_MAX
 from billfold.door.operations import Operation, in_path
 from billfold.door.problems import BdcError
 from billfold.kit.errors import (
+    BAD_DEVELOPER_KEY,
     BROKEN,
     FILTER_FIELD,
     FILTER_OPERATOR,
@@ -52,6 +54,8 @@ INFO = {
 HEADERS = {
     "sessionId": "The session, as login answered it; it works only with the key it was opened with.",
     "devKey": "The developer key.",
+    "appKey": "The application key of a partner account.",
+    "organizationId": "Which of the partner's organizations is meant.",
 }
 TAGS = {"control": "For sandboxes only, and only from the machine the server runs on."}
 
@@ -90,7 +94,7 @@ MEANINGS = {
 }
 
 OF_GATE = {
-    "trusted": (SESSION_INVALID, UNTRUSTED),
+    "partner on a child": (MISSING_HEADER, SESSION_INVALID, BAD_DEVELOPER_KEY, NOT_FOUND),
     "events": (MISSING_HEADER, SESSION_INVALID),
     "control": (NO_SUCH_API,),
 }
@@ -212,7 +216,11 @@ def _refusals(each: Operation) -> dict[str, dict]:
 
 def _problems(each: Operation) -> Iterator[Problem]:
     """In the order in which they are looked for."""
-    yield from OF_GATE.get(each.gate.name, (SESSION_INVALID,) if each.gate.headers else ())
+    of_session = (SESSION_INVALID, BAD_DEVELOPER_KEY) if each.gate.headers else ()
+    yield from OF_GATE.get(each.gate.name, of_session)
+    yield from _of_role(each)
+    if each.gate.trusted:
+        yield UNTRUSTED
     if each.asks:
         yield from OF_LIST
     if each.query:
@@ -223,6 +231,20 @@ def _problems(each: Operation) -> Iterator[Problem]:
         yield NOT_FOUND
     yield from each.refuses
     yield from OF_OURSELVES
+
+
+def _of_role(each: Operation) -> set[Problem]:
+    """How those are refused whose role, or whose token, does not allow it."""
+    if each.may is None:
+        return set()
+    kinds = {
+        (session_kind, roles.may(role, each.may, session_kind))
+        for role in roles.RoleType
+        for session_kind in (False, True)
+    }
+    return {
+        roles.refusal_of(each.may, syncs, each.gate.trusted) for syncs, allowed in kinds if not allowed
+    }
 
 
 def _money_is_a_number(schema):

@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from billfold.access.roles import Permission
 from billfold.door.arrival import Arrival
 from billfold.door.gates import Gate
 from billfold.door.wire import Query, decoder
@@ -33,6 +34,8 @@ class Operation:
     do: Callable
     tag: str
     refuses: tuple[Problem, ...]
+    # What the role of the user must allow; None where no user of an organization asks.
+    may: Permission | None = None
 
     # Read from the signature.
     body_name: str | None = None
@@ -83,7 +86,7 @@ class Operations(list[Operation]):
 
     def _add(
         self, method: str, path: str, gate: Gate, status: int,
-        refuses: Sequence[Problem] = (), older: bool = False,
+        refuses: Sequence[Problem] = (), older: bool = False, may: Permission | None = None,
     ) -> Callable:  # fmt: skip
         def note(do: Callable) -> Callable:
             signature = inspect.signature(do)
@@ -115,6 +118,7 @@ class Operations(list[Operation]):
                     do,
                     self.tag,
                     tuple(refuses),
+                    may,
                     older=older,
                     answer=signature.return_annotation,
                     waits=inspect.iscoroutinefunction(do),

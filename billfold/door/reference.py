@@ -28,10 +28,15 @@ GATES = {
     "public": "needs no session",
     "signed in": "needs a session",
     "trusted": "needs a trusted session (MFA)",
+    "signed in, or a partner": "needs a session, or a partner's",
+    "partner": "needs a partner's session",
+    "partner on a child": "needs a partner's session; for one of its organizations",
     "events": "needs a session (webhooks)",
     "control": "sandbox only, from the same machine",
 }
-SHELL_NAMES = {"sessionId": "$SESSION", "devKey": "$DEVKEY"}
+SHELL_NAMES = {
+    "sessionId": "$SESSION", "devKey": "$DEVKEY", "appKey": "$APPKEY", "organizationId": "$CHILD",
+}  # fmt: skip
 
 # After min and max: what is counted.
 LIMITS = {"Length": " characters", "Items": " items", "imum": ""}

@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from billfold.access.roles import Permission
 from billfold.door.arrival import Arrival
 from billfold.door.gates import EVENTS
 from billfold.door.operations import Operations
@@ -134,13 +135,19 @@ def _wanted(sent: list[EventChoice]) -> list[Wanted]:
     return list(dict.fromkeys(Wanted(each.type, each.version) for each in sent))
 
 
-@operations.get(f"{BASE}/events/catalog", EVENTS)
+@operations.get(f"{BASE}/events/catalog", EVENTS, may=Permission.SIGNED_IN)
 def get_event_catalog(work: Work) -> list[CatalogEntry]:
     """Every event type that an organization can subscribe to, with its versions."""
     return [CatalogEntry(type, list(VERSIONS)) for type in TYPES]
 
 
-@operations.post(f"{BASE}/subscriptions", EVENTS, status=200, refuses=[INVALID_FIELD, MISSING_HEADER])
+@operations.post(
+    f"{BASE}/subscriptions",
+    EVENTS,
+    may=Permission.MANAGE_INTEGRATIONS,
+    status=200,
+    refuses=[INVALID_FIELD, MISSING_HEADER],
+)
 def create_subscription(
     work: Work, request: SubscriptionRequest, arrival: Arrival
 ) -> SubscriptionWithKey:
@@ -159,7 +166,7 @@ def create_subscription(
     return msgspec.json.decode(_once(work, arrival, "subscriptions", do), type=SubscriptionWithKey)
 
 
-@operations.get(f"{BASE}/subscriptions", EVENTS)
+@operations.get(f"{BASE}/subscriptions", EVENTS, may=Permission.MANAGE_INTEGRATIONS)
 def get_all_subscriptions(work: Work, query: ListQuery) -> SubscriptionList:
     """The organization's subscriptions; the cursor goes forward only."""
     asked = Asked(max=query.max, page=query.next_page or query.page)
@@ -167,13 +174,15 @@ def get_all_subscriptions(work: Work, query: ListQuery) -> SubscriptionList:
     return SubscriptionList([view(each) for each in page.rows], page.next_page)
 
 
-@operations.get(ONE, EVENTS, refuses=[NOT_FOUND, MALFORMED])
+@operations.get(ONE, EVENTS, may=Permission.MANAGE_INTEGRATIONS, refuses=[NOT_FOUND, MALFORMED])
 def get_subscription(work: Work, subscription_id: str) -> SubscriptionView:
     """One subscription."""
     return view(work.find(Subscription, _well_formed(subscription_id)))
 
 
-@operations.patch(ONE, EVENTS, refuses=[NOT_FOUND, MALFORMED, INVALID_FIELD])
+@operations.patch(
+    ONE, EVENTS, may=Permission.MANAGE_INTEGRATIONS, refuses=[NOT_FOUND, MALFORMED, INVALID_FIELD]
+)
 def update_subscription(
     work: Work, subscription_id: str, request: SubscriptionPatchRequest
 ) -> SubscriptionView:
@@ -189,7 +198,9 @@ def update_subscription(
     return view(subscriptions.change(work, _well_formed(subscription_id), **fields))
 
 
-@operations.put(ONE, EVENTS, refuses=[NOT_FOUND, MALFORMED, INVALID_FIELD])
+@operations.put(
+    ONE, EVENTS, may=Permission.MANAGE_INTEGRATIONS, refuses=[NOT_FOUND, MALFORMED, INVALID_FIELD]
+)
 def replace_subscription(
     work: Work, subscription_id: str, request: SubscriptionRequest
 ) -> SubscriptionView:
@@ -201,7 +212,7 @@ def replace_subscription(
     return view(changed)
 
 
-@operations.delete(ONE, EVENTS, refuses=[NOT_FOUND, MALFORMED])
+@operations.delete(ONE, EVENTS, may=Permission.MANAGE_INTEGRATIONS, refuses=[NOT_FOUND, MALFORMED])
 def delete_subscription(work: Work, subscription_id: str) -> Nothing:
     """Delete a subscription; what is still to be sent to it is not sent."""
     subscriptions.unsubscribe(work, _well_formed(subscription_id))
@@ -209,10 +220,19 @@ def delete_subscription(work: Work, subscription_id: str) -> Nothing:
 
 
 @operations.post(
-    f"{ONE}/security_key", EVENTS, status=200, older=True, refuses=[NOT_FOUND, MISSING_HEADER]
+    f"{ONE}/security_key",
+    EVENTS,
+    may=Permission.MANAGE_INTEGRATIONS,
+    status=200,
+    older=True,
+    refuses=[NOT_FOUND, MISSING_HEADER],
 )
 @operations.post(
-    f"{ONE}/security-key", EVENTS, status=200, refuses=[NOT_FOUND, MALFORMED, MISSING_HEADER]
+    f"{ONE}/security-key",
+    EVENTS,
+    may=Permission.MANAGE_INTEGRATIONS,
+    status=200,
+    refuses=[NOT_FOUND, MALFORMED, MISSING_HEADER],
 )
 def create_new_security_key(
     work: Work, subscription_id: str, arrival: Arrival, request: Nothing = Nothing()

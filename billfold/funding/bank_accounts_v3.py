@@ -1,5 +1,6 @@
 """Bank accounts as the v3 API says them."""
 
+from billfold.access.roles import Permission
 from billfold.door.gates import SIGNED_IN
 from billfold.door.operations import Operations
 from billfold.door.wire import Stamp, Wire, stamp
@@ -73,14 +74,19 @@ def view(account: BankAccount) -> BankAccountView:
     )
 
 
-@operations.get("/connect/v3/funding-accounts/banks", SIGNED_IN)
+@operations.get("/connect/v3/funding-accounts/banks", SIGNED_IN, may=Permission.VIEW_BANK_ACCOUNTS)
 def list_bank_accounts(work: Work, asked: Asked) -> BankAccountList:
     """The organization's bank accounts; account numbers show their last four digits."""
     page = listing.find(work, BankAccount, FIELDS, asked)
     return BankAccountList([view(each) for each in page.rows], page.next_page, page.prev_page)
 
 
-@operations.get("/connect/v3/funding-accounts/banks/{bank_account_id}", SIGNED_IN, refuses=[NOT_FOUND])
+@operations.get(
+    "/connect/v3/funding-accounts/banks/{bank_account_id}",
+    SIGNED_IN,
+    may=Permission.VIEW_BANK_ACCOUNTS,
+    refuses=[NOT_FOUND],
+)
 def get_bank_account(work: Work, bank_account_id: str) -> BankAccountView:
     """One bank account."""
     return view(work.find(BankAccount, bank_account_id))

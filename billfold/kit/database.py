@@ -122,12 +122,14 @@ class Connection:
         else:
             self.execute_many(compiled.text, ordered)
 
-    def insert_new(self, row: Record) -> bool:
-        """Add a row unless one with its id is there; waits for whoever is just adding one."""
+    def insert_new(self, row: Record, unique: str = "id") -> bool:
+        """Add a row unless one with its id, or with what else is unique, is there; waits for whoever
+        is just adding one."""
         record = type(row)
         compiled = self.compiled(insert_into(record))
         arguments = compiled.arguments(msgspec.structs.asdict(row))
-        return bool(self.fetch(f"{compiled.text} ON CONFLICT (id) DO NOTHING RETURNING id", arguments))
+        text = f"{compiled.text} ON CONFLICT ({unique}) DO NOTHING RETURNING id"
+        return bool(self.fetch(text, arguments))
 
     def update(self, record: type[Record], id: str, fields: dict[str, Any]) -> None:
         compiled = self.compiled(update_of(record, *fields))
@@ -193,8 +195,8 @@ def select_among(
 @lru_cache(STATEMENTS_MAX)
 def _select_among(record: type[Record], name: str, size: int, only: str | None) -> sa.Select:
     column = record.c[name]
-    # By ids the key's own index is meant. A planner that may choose takes one of the organization's, and
-    # looks through all of its rows; what is no plain column tempts none.
+    # By ids the key's own index is meant. A planner that may choose takes one of the organization's,
+    # and looks through all of its rows; what is no plain column tempts none.
     owner = sa.func.coalesce(record.c.organization_id, "", type_=sa.Text())
     mine = owner if name == "id" else record.c.organization_id
     names = [sa.bindparam(f"id{place}", type_=column.type) for place in range(size)]

@@ -33,12 +33,26 @@ BAD_CREDENTIALS = Problem("BDC_1101", 401, "The user name or the password is wro
 BAD_DEVELOPER_KEY = Problem("BDC_1102", 400, "The developer key is not valid here.")
 DEVELOPER_KEY_INACTIVE = Problem("BDC_1103", 403, "The developer key is not active.")
 SESSION_INVALID = Problem("BDC_1109", 401, "The session is invalid or has ended. Please log in.")
+OTHER_PARTNER = Problem("BDC_1106", 403, "The key and what it was used for are of different partners.")
+ORGANIZATION_LOCKED = Problem(
+    "BDC_1107", 423, "The organization is locked after too many failed sign-ins. Try again later."
+)
+LOGIN_LOCKED = Problem(
+    "BDC_1110", 403, "This login is locked after repeated failures. Try again later."
+)
 NOT_A_MEMBER = Problem("BDC_1111", 401, "This login is not an active user of the organization.")
 BAD_ORGANIZATION = Problem("BDC_1123", 400, "The organization id is invalid.")
 NO_PHONE = Problem("BDC_1354", 400, "No phone is set up for two-step sign-in.")
 TOKEN_EXPIRED = Problem("BDC_1356", 400, "The token is wrong or has expired.")
 TOO_MANY_TOKENS = Problem("BDC_1358", 400, "Too many wrong tokens. Ask for a new challenge.")
 UNTRUSTED = Problem("BDC_1361", 403, "Untrusted session. Two-step sign-in (MFA) is required.")
+
+PHONE_IS_SET = Problem(
+    "BDC_5324", 400, "Mfa action blocked: a phone is registered, and this session is not trusted."
+)
+ROLE_MAY_NOT = Problem(None, 403, "The role of this user does not allow this.", "APPLICATION")
+ROLE_MAY_NOT_PAY = Problem("BDC_1150", 403, "The user may not do this with the organization's money.")
+RATE_REACHED = Problem("BDC_1144", 422, "The limit is reached: {}")
 
 NO_MESSENGER = Problem("BDC_1354", 400, "No way to send messages is set up on this server.")
 

@@ -13,6 +13,10 @@ from random import Random
 PREFIXES = {
     "organization": "008",
     "user": "006",
+    "user_role": "0po",
+    "partner": "prt",
+    "console": "con",
+    "billing_statement": "bst",
     "vendor": "009",
     "vendor_bank_account": "vba",
     "bill": "00n",
@@ -47,6 +51,12 @@ _TWO = [a + b for a in _LOWER for b in _LOWER]
 def looks_like(kind: str, id: str) -> bool:
     """Whether an id has the form of this kind's, not whether there is such an object."""
     return id.startswith(PREFIXES[kind]) and SHAPE.fullmatch(id) is not None
+
+
+def derived(kind: str, id: str, tail: str) -> str:
+    """The id of something that another object has exactly one of: no chance is needed for it."""
+    assert re.fullmatch("[0-9a-z]{4}", tail)
+    return f"{PREFIXES[kind]}{id[3:16]}{tail}"
 
 
 class Ids:

@@ -20,7 +20,7 @@ import sqlalchemy as sa
 
 from billfold.kit.errors import FILTER_FIELD, FILTER_OPERATOR, INVALID_PARAMETER, Refusal
 from billfold.kit.secrets import Secrets
-from billfold.kit.tables import Owned, or_empty, small
+from billfold.kit.tables import Owned, Record, or_empty, small
 from billfold.kit.work import Work
 
 VERSION, MAC_BYTES = 1, 12
@@ -53,7 +53,7 @@ LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 Order = tuple[tuple[str, bool], ...]
 SMALL = "~"
 
-R = TypeVar("R", bound=Owned)
+R = TypeVar("R", bound=Record)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +116,13 @@ ARCHIVED = Field("archived", ("eq", "ne"), yes_or_no, sorts=True, choices=(True,
 OWN = {"id": Field("id", MATCHED), "archived": ARCHIVED}
 
 
-def find(work: Work, record: type[R], fields: Mapping[str, Field], asked: Asked) -> Page[R]:
-    """One page of the caller's own rows: no list can see another organization's."""
+def find(
+    work: Work, record: type[R], fields: Mapping[str, Field], asked: Asked,
+    whose: tuple[str, str] | None = None,
+) -> Page[R]:  # fmt: skip
+    """One page of the caller's own rows: no list can see another organization's.
+
+    `whose` names another owner's column and its value, for what belongs to a login or a partner."""
     if not 1 <= asked.max <= MAX_LIMIT:
         raise Refusal(INVALID_PARAMETER, "max")
     cursor = _decode(work.secrets, asked.page) if asked.page else None
@@ -131,8 +136,9 @@ def find(work: Work, record: type[R], fields: Mapping[str, Field], asked: Asked)
     backwards = bool(cursor and cursor.backwards)
     if cursor:
         values |= {f"key{n}": value for n, value in enumerate(_keys(cursor, record, order))}
-    values |= {"organization_id": work.organization_id, "most": asked.max + 1}
-    statement = _statement(record, conditions, order, backwards, cursor is not None)
+    column, owner = whose or ("organization_id", work.organization_id)
+    values |= {"owner": owner, "most": asked.max + 1}
+    statement = _statement(record, column, conditions, order, backwards, cursor is not None)
     rows = work.connection.rows(record, statement, values)
 
     more, rows = len(rows) > asked.max, rows[: asked.max]
@@ -216,8 +222,8 @@ def _order(sort: str, fields: Mapping[str, Field]) -> Order:
 
 
 @lru_cache(1_000)
-def _statement(record, conditions, order, backwards: bool, placed: bool) -> sa.Select:
-    query = sa.select(record.table).where(record.c.organization_id == sa.bindparam("organization_id"))
+def _statement(record, owner: str, conditions, order, backwards: bool, placed: bool) -> sa.Select:
+    query = sa.select(record.table).where(record.c[owner] == sa.bindparam("owner"))
     for name, op, names, among in conditions:
         column = among[0].c[name] if among else record.c[name]
         fits = COMPARE[op](column, *(sa.bindparam(each, type_=column.type) for each in names))
@@ -254,13 +260,13 @@ def _beyond(keys, names) -> sa.ColumnElement:
     return sa.and_(start, sa.or_(*ways))
 
 
-def _expression(record: type[Owned], name: str, never_empty: set[str]) -> sa.ColumnElement:
+def _expression(record: type[Record], name: str, never_empty: set[str]) -> sa.ColumnElement:
     if name.startswith(SMALL):
         return small(record.c[name.removeprefix(SMALL)])
     return record.c[name] if name in never_empty else or_empty(record.c[name])
 
 
-def _key(row: Owned, order: Order) -> list:
+def _key(row: Record, order: Order) -> list:
     found = [(name, getattr(row, name.removeprefix(SMALL))) for name, _ in order]
     return [
         value.translate(LOWER) if name.startswith(SMALL) else "" if value is None else value
@@ -268,7 +274,7 @@ def _key(row: Owned, order: Order) -> list:
     ]
 
 
-def _keys(cursor: Cursor, record: type[Owned], order: Order) -> list:
+def _keys(cursor: Cursor, record: type[Record], order: Order) -> list:
     """The cursor's texts as what the row's fields hold, so that a forged one is refused too."""
     types = {field.name: field.type for field in msgspec.structs.fields(record)}
     names = [name.removeprefix(SMALL) for name, _ in order]

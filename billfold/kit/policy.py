@@ -16,12 +16,17 @@ class Policy:
     # Receivers on a developer's machine have no certificate and a loopback address.
     webhooks_to_http: bool
     webhooks_to_private_addresses: bool
+    # BILL's documented rates: logins an hour, texts a minute.
+    limits_rates: bool
+    # Wrong passwords in a row that lock a login, and for how long; 0: nobody is locked out.
+    sign_in_failures_max: int = 5
+    sign_in_pause_minutes: int = 15
     # The code of every MFA message, for scripts that cannot read the inbox; None: by chance.
     fixed_code: str | None = None
 
 
-SANDBOX = Policy("sandbox", True, True, True, True, True, True)
-PRODUCTION = Policy("production", False, False, False, False, False, False)
+SANDBOX = Policy("sandbox", True, True, True, True, True, True, limits_rates=False)
+PRODUCTION = Policy("production", False, False, False, False, False, False, limits_rates=True)
 POLICIES = {policy.name: policy for policy in (SANDBOX, PRODUCTION)}
 
 

@@ -118,6 +118,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     audited: ClassVar[bool]
     lasting: ClassVar[bool]
     seldom: ClassVar[bool]
+    dated: ClassVar[bool]
 
     id: str
 
@@ -171,6 +172,7 @@ def table(
         kinds = [ids] if isinstance(ids, str) else list(ids or ())
         record.c, record.audited = record.table.c, audited
         record.lasting, record.seldom = lasting, seldom
+        record.dated = "updated_time" in record.__struct_fields__
         record.ids = kinds[0] if len(kinds) == 1 else None
         RECORDS.update({PREFIXES[kind]: record for kind in kinds})
         return record

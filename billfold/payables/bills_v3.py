@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, Struct
 
+from billfold.access.roles import Permission
 from billfold.door.gates import SIGNED_IN
 from billfold.door.operations import Operations
 from billfold.door.wire import stamp
@@ -215,7 +216,7 @@ def _create(work: Work, request: BillRequest) -> Bill:
     )
 
 
-@operations.get("/connect/v3/bills", SIGNED_IN)
+@operations.get("/connect/v3/bills", SIGNED_IN, may=Permission.VIEW_BILLS)
 def list_bills(work: Work, asked: Asked) -> BillList:
     """The organization's bills, with lines and vendor names."""
     page = listing.find(work, Bill, FIELDS, asked)
@@ -225,13 +226,15 @@ def list_bills(work: Work, asked: Asked) -> BillList:
 REFUSES = [INVALID_VALUE, NO_SUCH_REFERENCE, DUPLICATE_INVOICE, NOT_POSSIBLE]
 
 
-@operations.post("/connect/v3/bills", SIGNED_IN, refuses=REFUSES)
+@operations.post("/connect/v3/bills", SIGNED_IN, may=Permission.ENTER_BILLS, refuses=REFUSES)
 def create_bill(work: Work, request: BillRequest) -> BillView:
     """Create a bill. Its amount is the sum of its lines."""
     return views(work, [_create(work, request)])[0]
 
 
-@operations.post("/connect/v3/bills/bulk", SIGNED_IN, refuses=[*REFUSES, ROLLED_BACK])
+@operations.post(
+    "/connect/v3/bills/bulk", SIGNED_IN, may=Permission.ENTER_BILLS, refuses=[*REFUSES, ROLLED_BACK]
+)
 def create_bulk_bills(
     work: Work, request: Annotated[list[BillRequest], Meta(min_length=1, max_length=BULK_MAX)]
 ) -> list[BillView]:
@@ -242,13 +245,17 @@ def create_bulk_bills(
     return views(work, [bill for _, bill in sorted(made, key=lambda numbered: numbered[0])])
 
 
-@operations.get("/connect/v3/bills/{bill_id}", SIGNED_IN, refuses=[NOT_FOUND])
+@operations.get(
+    "/connect/v3/bills/{bill_id}", SIGNED_IN, may=Permission.VIEW_BILLS, refuses=[NOT_FOUND]
+)
 def get_bill(work: Work, bill_id: str) -> BillView:
     """One bill, with its lines and the vendor's name."""
     return views(work, [work.find(Bill, bill_id)], named=True)[0]
 
 
-@operations.put("/connect/v3/bills/{bill_id}", SIGNED_IN, refuses=[NOT_FOUND, *REFUSES])
+@operations.put(
+    "/connect/v3/bills/{bill_id}", SIGNED_IN, may=Permission.ENTER_BILLS, refuses=[NOT_FOUND, *REFUSES]
+)
 def replace_bill(work: Work, bill_id: str, request: BillRequest) -> BillView:
     """Replace a bill: lines with an id are kept and changed, lines that are not sent are removed."""
     details = {"vendor_id": request.vendor_id} | _details(request)
@@ -258,7 +265,9 @@ def replace_bill(work: Work, bill_id: str, request: BillRequest) -> BillView:
     return views(work, [bills.update_bill(work, bill_id, details, lines, replace=True)])[0]
 
 
-@operations.patch("/connect/v3/bills/{bill_id}", SIGNED_IN, refuses=[NOT_FOUND, *REFUSES])
+@operations.patch(
+    "/connect/v3/bills/{bill_id}", SIGNED_IN, may=Permission.ENTER_BILLS, refuses=[NOT_FOUND, *REFUSES]
+)
 def update_bill(work: Work, bill_id: str, request: BillPatchRequest) -> BillView:
     """Change what is sent and nothing else; lines are merged by id, one without an id is added."""
     details = _details(request)
@@ -271,7 +280,11 @@ def update_bill(work: Work, bill_id: str, request: BillPatchRequest) -> BillView
 
 
 @operations.post(
-    "/connect/v3/bills/{bill_id}/archive", SIGNED_IN, status=200, refuses=[NOT_FOUND, NOT_POSSIBLE]
+    "/connect/v3/bills/{bill_id}/archive",
+    SIGNED_IN,
+    may=Permission.ENTER_BILLS,
+    status=200,
+    refuses=[NOT_FOUND, NOT_POSSIBLE],
 )
 def archive_bill(work: Work, bill_id: str) -> BillView:
     """Put a bill away; again changes nothing. One with scheduled payments stays."""
@@ -279,7 +292,11 @@ def archive_bill(work: Work, bill_id: str) -> BillView:
 
 
 @operations.post(
-    "/connect/v3/bills/{bill_id}/restore", SIGNED_IN, status=200, refuses=[NOT_FOUND, DUPLICATE_INVOICE]
+    "/connect/v3/bills/{bill_id}/restore",
+    SIGNED_IN,
+    may=Permission.ENTER_BILLS,
+    status=200,
+    refuses=[NOT_FOUND, DUPLICATE_INVOICE],
 )
 def restore_bill(work: Work, bill_id: str) -> BillView:
     """Take an archived bill back."""

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from billfold.access.roles import Permission
 from billfold.door.gates import SIGNED_IN, TRUSTED
 from billfold.door.operations import Operations
 from billfold.door.wire import Amount, Nothing, Stamp, Wire, stamp
@@ -329,7 +330,7 @@ def _is_business(refusal: Refusal) -> bool:
     return all(problem.status == NOT_POSSIBLE.status for problem, _ in refusal.problems)
 
 
-@operations.get("/connect/v3/payments", SIGNED_IN)
+@operations.get("/connect/v3/payments", SIGNED_IN, may=Permission.VIEW_PAYMENTS)
 def list_payments(work: Work, asked: Asked) -> PaymentList:
     """The organization's payments."""
     page = listing.find(work, Payment, FIELDS, asked)
@@ -339,7 +340,7 @@ def list_payments(work: Work, asked: Asked) -> PaymentList:
 REFUSES = [ACCOUNT_CANNOT_PAY, PROCESS_DATE, BILL_OVERPAID, NO_SUCH_REFERENCE, NOT_POSSIBLE]
 
 
-@operations.post("/connect/v3/payments", TRUSTED, refuses=REFUSES)
+@operations.post("/connect/v3/payments", TRUSTED, may=Permission.PAY_BILLS, refuses=REFUSES)
 def create_payment(work: Work, request: PaymentRequest) -> PaymentView:
     """Schedule one payment, of a bill or, with `createBill`, of one that is made for it.
 
@@ -363,7 +364,9 @@ def create_payment(work: Work, request: PaymentRequest) -> PaymentView:
         return views(work, payments.pay_bills(work, terms, lines))[0]
 
 
-@operations.post("/connect/v3/payments/bulk", TRUSTED, refuses=[*REFUSES, ROLLED_BACK])
+@operations.post(
+    "/connect/v3/payments/bulk", TRUSTED, may=Permission.PAY_BILLS, refuses=[*REFUSES, ROLLED_BACK]
+)
 def create_bulk_payment(work: Work, request: BulkPaymentRequest) -> BulkPaymentResponse:
     """Pay 1 to 50 bills: all of them, or none.
 
@@ -379,14 +382,16 @@ def create_bulk_payment(work: Work, request: BulkPaymentRequest) -> BulkPaymentR
         return BulkPaymentResponse(views(work, made))
 
 
-@operations.get("/connect/v3/payments/{payment_id}", SIGNED_IN, refuses=[NOT_FOUND])
+@operations.get(
+    "/connect/v3/payments/{payment_id}", SIGNED_IN, may=Permission.VIEW_PAYMENTS, refuses=[NOT_FOUND]
+)
 def get_payment(work: Work, payment_id: str) -> PaymentView:
     """One payment."""
     return views(work, [work.find(Payment, payment_id)])[0]
 
 
 @operations.post(
-    "/connect/v3/payments/{payment_id}/cancel", SIGNED_IN, status=200,
+    "/connect/v3/payments/{payment_id}/cancel", SIGNED_IN, may=Permission.PAY_BILLS, status=200,
     refuses=[NOT_FOUND, NOT_POSSIBLE],
 )  # fmt: skip
 def cancel_payment(work: Work, payment_id: str, request: Nothing = Nothing()) -> PaymentView:

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from billfold.access.roles import Permission
 from billfold.door.gates import SIGNED_IN
 from billfold.door.operations import Operations
 from billfold.door.wire import (
@@ -177,7 +178,7 @@ def _draft(bank: VendorBankAccountRequest) -> BankDraft:
     return BankDraft(**msgspec.structs.asdict(bank))
 
 
-@operations.get("/connect/v3/vendors", SIGNED_IN)
+@operations.get("/connect/v3/vendors", SIGNED_IN, may=Permission.VIEW_VENDORS)
 def list_vendors(work: Work, asked: Asked) -> VendorList:
     """The organization's vendors, archived ones included unless they are filtered out."""
     page = listing.find(work, Vendor, FIELDS, asked)
@@ -187,6 +188,7 @@ def list_vendors(work: Work, asked: Asked) -> VendorList:
 @operations.post(
     "/connect/v3/vendors",
     SIGNED_IN,
+    may=Permission.MANAGE_VENDORS,
     refuses=[INVALID_FIELD, NO_SUCH_REFERENCE, UNTRUSTED, NOT_POSSIBLE],
 )
 def create_vendor(work: Work, request: VendorRequest) -> VendorView:
@@ -197,7 +199,7 @@ def create_vendor(work: Work, request: VendorRequest) -> VendorView:
 
 
 @operations.post(
-    "/connect/v3/vendors/bulk", SIGNED_IN,
+    "/connect/v3/vendors/bulk", SIGNED_IN, may=Permission.MANAGE_VENDORS,
     refuses=[INVALID_FIELD, NO_SUCH_REFERENCE, UNTRUSTED, NOT_POSSIBLE, ROLLED_BACK],
 )  # fmt: skip
 def create_bulk_vendor(
@@ -208,14 +210,16 @@ def create_bulk_vendor(
     return BulkVendors([view(work, vendor) for vendor in made])
 
 
-@operations.get("/connect/v3/vendors/{vendor_id}", SIGNED_IN, refuses=[NOT_FOUND])
+@operations.get(
+    "/connect/v3/vendors/{vendor_id}", SIGNED_IN, may=Permission.VIEW_VENDORS, refuses=[NOT_FOUND]
+)
 def get_vendor(work: Work, vendor_id: str) -> VendorView:
     """One vendor, archived or not."""
     return view(work, work.find(Vendor, vendor_id))
 
 
 @operations.patch(
-    "/connect/v3/vendors/{vendor_id}", SIGNED_IN,
+    "/connect/v3/vendors/{vendor_id}", SIGNED_IN, may=Permission.MANAGE_VENDORS,
     refuses=[NOT_FOUND, INVALID_FIELD, NO_SUCH_REFERENCE, UNTRUSTED, NOT_POSSIBLE],
 )  # fmt: skip
 def update_vendor(work: Work, vendor_id: str, request: VendorPatchRequest) -> VendorView:
@@ -227,27 +231,44 @@ def update_vendor(work: Work, vendor_id: str, request: VendorPatchRequest) -> Ve
     return view(work, vendors.update_vendor(work, vendor_id, details, tax_id))
 
 
-@operations.post("/connect/v3/vendors/{vendor_id}/archive", SIGNED_IN, status=200, refuses=[NOT_FOUND])
+@operations.post(
+    "/connect/v3/vendors/{vendor_id}/archive",
+    SIGNED_IN,
+    may=Permission.MANAGE_VENDORS,
+    status=200,
+    refuses=[NOT_FOUND],
+)
 def archive_vendor(work: Work, vendor_id: str) -> VendorView:
     """Put a vendor away; again changes nothing."""
     return view(work, vendors.set_archived(work, vendor_id, True))
 
 
-@operations.post("/connect/v3/vendors/{vendor_id}/restore", SIGNED_IN, status=200, refuses=[NOT_FOUND])
+@operations.post(
+    "/connect/v3/vendors/{vendor_id}/restore",
+    SIGNED_IN,
+    may=Permission.MANAGE_VENDORS,
+    status=200,
+    refuses=[NOT_FOUND],
+)
 def restore_vendor(work: Work, vendor_id: str) -> VendorView:
     """Take an archived vendor back."""
     return view(work, vendors.set_archived(work, vendor_id, False))
 
 
-@operations.get("/connect/v3/vendors/{vendor_id}/bank-account", SIGNED_IN, refuses=[NOT_FOUND])
+@operations.get(
+    "/connect/v3/vendors/{vendor_id}/bank-account",
+    SIGNED_IN,
+    may=Permission.VIEW_VENDORS,
+    refuses=[NOT_FOUND],
+)
 def get_vendor_bank_account(work: Work, vendor_id: str) -> VendorBankAccountView:
     """The vendor's bank account."""
     return bank_view(vendors.bank_of(work, vendor_id))
 
 
 @operations.post(
-    "/connect/v3/vendors/{vendor_id}/bank-account", SIGNED_IN, status=200,
-    refuses=[NOT_FOUND, INVALID_FIELD, VENDOR_HAS_ACCOUNT],
+    "/connect/v3/vendors/{vendor_id}/bank-account", SIGNED_IN, may=Permission.MANAGE_VENDORS,
+    status=200, refuses=[NOT_FOUND, INVALID_FIELD, VENDOR_HAS_ACCOUNT],
 )  # fmt: skip
 def create_vendor_bank_account(
     work: Work, vendor_id: str, request: VendorBankAccountRequest
@@ -257,7 +278,11 @@ def create_vendor_bank_account(
 
 
 @operations.delete(
-    "/connect/v3/vendors/{vendor_id}/bank-account", SIGNED_IN, status=204, refuses=[NOT_FOUND]
+    "/connect/v3/vendors/{vendor_id}/bank-account",
+    SIGNED_IN,
+    may=Permission.MANAGE_VENDORS,
+    status=204,
+    refuses=[NOT_FOUND],
 )
 def delete_vendor_bank_account(work: Work, vendor_id: str) -> None:
     """Take the vendor's bank account away; payments that have started go on."""

@@ -31,7 +31,8 @@ def gate_fits(operation: Operation, gate: str) -> bool:
     if operation.auth == "none":
         return gate == "public"
     if operation.auth == "session":
-        return gate == ("trusted" if operation.mfa is True else "signed in")
+        # Logout ends a partner's session too.
+        return gate.startswith("trusted" if operation.mfa is True else "signed in")
     level = {"session | partner | apiToken": "events", "partner": "partner", "apiToken": "spend"}
     return gate.startswith(level[operation.auth])
 

@@ -1,0 +1,94 @@
+"""Attempts: how often somebody has guessed wrong, and until when nobody may guess any more.
+
+What is guessed at is named by a digest, whether it exists or not, so that a lock tells nobody which
+users there are. Guesses are counted in a unit of their own, before their refusal leaves.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from billfold.kit.errors import LOGIN_LOCKED, ORGANIZATION_LOCKED, TOO_MANY_TOKENS, Problem, Refusal
+from billfold.kit.tables import Record, table
+from billfold.kit.work import Work
+
+FORGOTTEN_AFTER = timedelta(hours=1)
+SWEPT_AT_ONCE = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """After `times` as many failures as a login may have, one after the other and each within an hour
+    of the one before, everything is refused for a pause; a success forgets them.
+
+    A login has five and a pause of fifteen minutes, unless the settings say otherwise: the contract's
+    assumption (`sessions.yaml`, lockout)."""
+
+    name: str
+    times: int
+    problem: Problem
+
+
+LOGIN = Limit("login", 1, LOGIN_LOCKED)
+# Many names may be tried against one organization; far more than its own people get wrong.
+ORGANIZATION = Limit("organization", 10, ORGANIZATION_LOCKED)
+# Codes of one user, over all challenges, each of which has three (`mfa.yaml`).
+CODES = Limit("codes", 2, TOO_MANY_TOKENS)
+
+
+@table("attempts", sa.Index("ix_attempts_forgotten", "forgotten_time", "id"))
+class Attempts(Record, frozen=True):
+    failures: int
+    forgotten_time: datetime
+    blocked_until: datetime | None = None
+
+
+def check(work: Work, limit: Limit, subject: str) -> None:
+    """Raises the limit's refusal while its pause lasts."""
+    found = work.connection.first(Attempts, id=_id(work, limit, subject))
+    if found and found.blocked_until and work.now < found.blocked_until:
+        raise Refusal(limit.problem)
+
+
+def fail(work: Work, limit: Limit, subject: str) -> None:
+    """Count a failure; with the last one that is allowed the pause begins."""
+    most = work.policy.sign_in_failures_max * limit.times
+    if not most:
+        return  # The settings say that nobody is locked out.
+    id = _id(work, limit, subject)
+    work.connection.insert_new(Attempts(id, 0, work.now + FORGOTTEN_AFTER))
+    found = work.hold_shared(Attempts, id)
+    assert found is not None
+    failures = 1 if work.now >= found.forgotten_time else found.failures + 1
+    pause = timedelta(minutes=work.policy.sign_in_pause_minutes)
+    blocked_until = work.now + pause if failures >= most else None
+    work.change(
+        found, failures=0 if blocked_until else failures, blocked_until=blocked_until,
+        forgotten_time=work.now + max(FORGOTTEN_AFTER, pause),
+    )  # fmt: skip
+    work.write()
+    _sweep(work)
+
+
+def succeed(work: Work, limit: Limit, subject: str) -> None:
+    work.connection.delete(Attempts, _id(work, limit, subject))
+
+
+def _id(work: Work, limit: Limit, subject: str) -> str:
+    return work.secrets.mac(f"attempts {limit.name}", subject.strip().lower().encode()).hex()
+
+
+_FORGOTTEN = (
+    sa.select(Attempts.table)
+    .where(Attempts.c.forgotten_time <= sa.bindparam("now", type_=Attempts.c.forgotten_time.type))
+    .order_by(Attempts.c.forgotten_time, Attempts.c.id)
+    .limit(SWEPT_AT_ONCE)
+    .with_for_update(skip_locked=True)
+)
+
+
+def _sweep(work: Work) -> None:
+    """Names that were invented are forgotten, a few with each failure, so that they do not pile up."""
+    for old in work.connection.rows(Attempts, _FORGOTTEN, {"now": work.now}):
+        work.connection.delete(Attempts, old.id)

@@ -1,0 +1,126 @@
+"""Partners: who makes organizations for others, signs in for their users, and reaches no one else's."""
+
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from billfold.access import attempts, keys, mfa, sessions, users
+from billfold.access.keys import KeyKind
+from billfold.access.organizations import Organization
+from billfold.access.roles import RoleType
+from billfold.access.sessions import Session, SessionKind
+from billfold.access.users import Login, User
+from billfold.kit import rates
+from billfold.kit.environment import Environment, stored_clock
+from billfold.kit.errors import (
+    BAD_CREDENTIALS,
+    NOT_A_MEMBER,
+    NOT_FOUND,
+    OTHER_PARTNER,
+    Refusal,
+)
+from billfold.kit.tables import Record, table
+from billfold.kit.work import Work
+
+
+@table("partners", ids="partner")
+class Partner(Record, frozen=True):
+    """An account with an application key, which names it, and developer keys of its own."""
+
+    name: str
+    created_time: datetime
+    # Its name is told in its organizations ("selected partners").
+    shows_name: bool = False
+
+
+@table("partner_users", sa.Index("ix_partner_users_partner", "partner_id", "id"))
+class PartnerUser(Record, frozen=True):
+    """A person who signs in as the partner. `id` is that of the login: nobody is of two partners."""
+
+    partner_id: str
+    created_time: datetime
+
+
+def add(
+    work: Work, name: str, application_key: str, developer_key: str, id: str | None = None
+) -> Partner:
+    """A partner account with the keys it begins with."""
+    partner = work.insert(Partner(id or work.ids.new("partner", work.now), name, work.now))
+    keys.add(work, KeyKind.APPLICATION, application_key, partner_id=partner.id)
+    keys.add_developer_key(work, developer_key, partner_id=partner.id)
+    return partner
+
+
+def add_person(work: Work, partner: Partner, login: Login) -> PartnerUser:
+    """Somebody who signs in as the partner; the login has a password."""
+    return work.insert(PartnerUser(login.id, partner.id, work.now))
+
+
+async def sign_in(environment: Environment, application_key: str, username: str, password: str) -> str:
+    """The id of a partner's session.
+
+    Raises BDC_1101, 1102, 1103, 1106, 1110 and 1144 (`partner.yaml`)."""
+
+    def look_up(work: Work) -> tuple[keys.Key, Login | None]:
+        stored_clock(work)
+        key = keys.recognise(work, KeyKind.APPLICATION, application_key)
+        attempts.check(work, attempts.LOGIN, username)
+        return key, users.login_of(work, username)
+
+    key, login = await environment.read(look_up)
+    if environment.policy.limits_rates:
+        await environment.write(lambda work: rates.take_login(work, key.id))
+    right = await environment.passwords.match(login.password_hash if login else None, password)
+    if not right or login is None:
+        await environment.write(lambda work: attempts.fail(work, attempts.LOGIN, username))
+        raise Refusal(BAD_CREDENTIALS)
+
+    def open_session(work: Work) -> str:
+        attempts.check(work, attempts.LOGIN, username)
+        attempts.succeed(work, attempts.LOGIN, username)
+        person = work.connection.first(PartnerUser, id=login.id)
+        if person is None or person.partner_id != key.partner_id:
+            raise Refusal(OTHER_PARTNER)
+        token, _ = sessions.open_session(
+            work, SessionKind.PARTNER, key=key.id, organization_id="", user_id=login.id,
+            role=RoleType.PARTNER, partner_id=person.partner_id,
+        )  # fmt: skip
+        return token
+
+    return await environment.write(open_session)
+
+
+def child(work: Work, partner_id: str, organization_id: str) -> Organization:
+    """One of the partner's organizations; any other is "not found" (BDC_1205, 404)."""
+    found = work.connection.first(Organization, id=organization_id)
+    if found is None or found.partner_id != partner_id:
+        raise Refusal(NOT_FOUND, organization_id)
+    return found
+
+
+def login_as_user(
+    work: Work, partner: Session, organization_id: str, user_id: str, remember_me_id: str | None,
+    device: str | None,
+) -> tuple[str, bool]:  # fmt: skip
+    """A session for a user of one of the partner's organizations, and whether it is trusted.
+
+    It goes with any developer key of the partner. Raises BDC_1205 (404) and BDC_1111 (401)."""
+    assert partner.partner_id is not None
+    organization = child(work, partner.partner_id, organization_id)
+    user = work.connection.first(User, id=user_id)
+    if user is None:
+        raise Refusal(NOT_FOUND, user_id)
+    if user.organization_id != organization.id:
+        child(work, partner.partner_id, user.organization_id)  # Others' users are not found.
+        raise Refusal(NOT_A_MEMBER)
+    work.for_organization(organization.id, user_id, because="the partner signs in for its own user")
+    user = work.hold(User, user_id)
+    if user.archived or organization.archived:
+        raise Refusal(NOT_A_MEMBER)
+    trusted = not organization.mfa_enabled or mfa.recalls(work, user.id, remember_me_id, device)
+    token, session = sessions.open_session(
+        work, SessionKind.LOGIN_AS_USER, key=partner.key, organization_id=organization.id,
+        user_id=user.id, role=users.role_of(work, user).type, trusted=trusted,
+        partner_id=partner.partner_id,
+    )  # fmt: skip
+    return token, session.trusted
