@@ -19,6 +19,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from billfold import demo_world, migrations
+from billfold.access import roles
 from tests.desk import LOGIN, V3, vendor_of
 
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
