@@ -44,6 +44,7 @@ VOICES = (
 TROUBLE_PAUSE_SECONDS = 1.0
 GARBAGE_MAX = 20_000
 OPERATIONS = [operation for voice in VOICES for operation in voice.operations]
+NOT_SERVED = [path for voice in VOICES for path in voice.operations.not_served]
 
 log = logging.getLogger("billfold")
 
@@ -82,7 +83,7 @@ class Billfold:
         self.watch = Watch(settings.log == "requests", settings.slow_milliseconds / 1000)
         self.sender = Sender(policy, self.watch)
         self.environment.handlers[DELIVER] = make_deliverer(self.sender.send)
-        self.door = Door(self.environment, OPERATIONS, self.watch)
+        self.door = Door(self.environment, OPERATIONS, self.watch, NOT_SERVED)
         pages = [
             Route("/openapi.json", self._openapi),
             Route("/healthz", self._healthz),

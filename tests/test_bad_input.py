@@ -6,6 +6,8 @@ from time import perf_counter
 import pytest
 
 from billfold import demo_world
+from billfold.app import OPERATIONS
+from tests.contract.reading import contract
 from tests.desk import V3, bill_of, vendor_of
 
 VENDOR = f"{V3}/vendors/{demo_world.VENDOR_ID}"
@@ -345,7 +347,11 @@ def test_who_may_not_come_in_is_not_listened_to(desk, method, path, good):
     if path.endswith("/login"):
         return
     for body in (b"", b"{", b"[" * DEEP, b" " * (MEGABYTE + 1), b'{"a":"\\u0000"}'):
-        for options in ({"session": ""}, {"session": "invented"}, {"headers": {"devKey": "another"}}):
+        for options in (
+            {"session": ""},
+            {"session": "invented"},
+            {"headers": {"devKey": demo_world.PARTNER_DEVELOPER_KEY}},
+        ):
             answer = desk.answer(method, path, body, **options)
             assert (answer.status_code, answer.json()[0]["code"]) == (401, "BDC_1109"), options
 
@@ -401,3 +407,67 @@ def test_a_name_asked_twice_counts_with_its_last_value(desk):
 def test_a_header_that_no_one_reads_hurts_nobody(desk):
     for headers in ({"x-a": "é".encode()}, {"content-type": "text/plain"}, {"accept": "text/html"}):
         desk.call("POST", VENDORS, vendor_of("A"), status=201, headers=headers)
+
+
+@pytest.mark.parametrize("number", ["1_000", "\u0663", "\uff11\uff12", "1\u0663.5", "1__0", "_1"])
+def test_only_a_number_as_json_writes_it_is_a_number(desk, number):
+    """Python would take more: what is an amount of money is not guessed."""
+    for field in ("amount", "quantity", "price"):
+        line = {"amount": 1, "quantity": 1, "price": 1} | {field: number}
+        body = bill_of(demo_world.VENDOR_ID, 1, "1") | {"billLineItems": [line]}
+        (error,) = said(desk, "POST", BILLS, body)
+        assert error["message"].startswith(f"billLineItems[0].{field}: ")
+    assert desk.refused("GET", BILLS, max=number) == (400, ["BDC_1129"])
+    desk.call("POST", BILLS, bill_of(demo_world.VENDOR_ID, "1000.25", "\u0663_1"), status=201)
+
+
+def test_null_says_what_leaving_out_says(desk):
+    """Clients write out what they have not set."""
+    nothing = {
+        "accountType": None, "billCurrency": None, "autoPay": {"enabled": None},
+        "additionalInfo": {"track1099": None, "combinePayments": None},
+        "paymentInformation": {"virtualCard": None},
+    }  # fmt: skip
+    vendor = desk.call("POST", VENDORS, vendor_of("Acme") | nothing, status=201)
+    assert (vendor["accountType"], vendor["billCurrency"]) == ("NONE", "USD")
+    info = {"track1099": True, "combinePayments": True}
+    id, other = vendor["id"], {"accountType": "BUSINESS", "additionalInfo": info}
+    desk.call("PATCH", f"{VENDORS}/{id}", other)
+    emptied = desk.call("PATCH", f"{VENDORS}/{id}", nothing)
+    assert emptied["accountType"] == "NONE" and emptied["additionalInfo"]["track1099"] is False
+    untouched = {"paymentInformation": None, "additionalInfo": None, "autoPay": None}
+    desk.call("PATCH", f"{VENDORS}/{id}", untouched)
+    assert desk.refused("PATCH", f"{VENDORS}/{id}", {"name": None})[0] == 400
+    bill = bill_of(id, 5, "1") | {"billApprovals": None, "vendorCredits": None}
+    bill_id = desk.call("POST", BILLS, bill, status=201)["id"]
+    options = dict.fromkeys(("createBill", "requestPayFaster", "requestCheckDeliveryType"))
+    payment = {
+        "billId": bill_id, "amount": 5, "processingOptions": options, "vendorCredits": None,
+        "fundingAccount": {"type": "BANK_ACCOUNT", "id": demo_world.BANK_ACCOUNT_ID},
+    }  # fmt: skip
+    desk.call("POST", f"{V3}/payments", payment, status=201)
+    desk.call("POST", f"{V3}/mfa/challenge", {"useBackup": None})
+
+
+def test_a_documented_path_that_is_not_built_is_no_id_of_another(desk):
+    """Whatever of the contract is not served says so: there is no such API (BDC_1121)."""
+    tried = 0
+    served = {(each.method, each.path) for each in OPERATIONS}
+    for operation in contract().operations.values():
+        path = f"/{'connect' if operation.host == 'connect' else 'connect-events'}{operation.path}"
+        if "{" in operation.path or (operation.method, path) in served:
+            continue
+        tried += 1
+        answer = desk.answer(operation.method, path, {} if operation.method != "GET" else None)
+        known = any(path == other for _, other in served)
+        assert answer.status_code == (405 if known else 404), (operation.name, answer.text)
+        assert answer.json()[0]["code"] == "BDC_1121", operation.name
+    assert tried > 20
+
+
+def test_a_cursor_belongs_to_its_list(desk):
+    for number in range(3):
+        desk.owes(demo_world.VENDOR_ID, 1, str(number))
+    page = desk.call("GET", BILLS, max=1)["nextPage"]
+    assert desk.refused("GET", VENDORS, page=page) == (400, ["BDC_1129"])
+    desk.call("GET", BILLS, page=page)

@@ -43,6 +43,14 @@ def test_time_moves_only_forward_and_only_by_the_four_ways(desk):
     assert desk.now().isoformat() == "2027-02-01T08:00:00+00:00"
 
 
+def test_time_has_an_end(desk):
+    """However often it is moved: ids rise with time until 2059, and no jump overflows."""
+    desk.advance(days=10_000)
+    assert desk.refused("POST", CLOCK, {"advance": {"days": 10_000}}) == (400, ["BDC_1143"])
+    assert desk.refused("POST", CLOCK, {"set": "2059-01-01T00:00:00Z"}) == (400, ["BDC_1143"])
+    desk.call("POST", CLOCK, {"set": "2058-12-31T23:59:59Z"})
+
+
 def test_a_frozen_clock_stands_and_one_let_go_runs_on_from_there(desk):
     assert desk.call("POST", CLOCK, {"freeze": False})["frozen"] is False
     later = desk.now()

@@ -13,7 +13,11 @@ BANK = {
     "nameOnAccount": "Acme Inc", "accountNumber": ACCOUNT, "routingNumber": "322271627",
     "type": "CHECKING", "ownerType": "BUSINESS",
 }  # fmt: skip
-IBAN = {"nameOnAccount": "Dupont SA", "accountNumber": "FR7630006000011234567890189"}
+IBAN = {
+    "type": "CHECKING",
+    "nameOnAccount": "Dupont SA",
+    "accountNumber": "FR7630006000011234567890189",
+}
 PARIS = {"line1": "1 rue Cler", "city": "Paris", "zipOrPostalCode": "75007", "country": "FR"}
 
 
@@ -269,8 +273,7 @@ def test_a_change_of_nothing_that_is_known_is_refused(desk, body):
 
 @pytest.mark.parametrize("body", [
     {"name": None}, {"name": ""}, {"address": None}, {"address": {"city": None}},
-    {"address": {"line1": ""}}, {"accountType": None}, {"billCurrency": None},
-    {"additionalInfo": {"track1099": None}},
+    {"address": {"line1": ""}},
 ])  # fmt: skip
 def test_what_a_vendor_must_have_cannot_be_cleared(desk, body):
     vendor = desk.vendor()
@@ -379,6 +382,11 @@ def test_an_account_abroad_needs_no_routing_number(desk):
     made = desk.call("POST", f"{VENDORS}/{vendor}/bank-account", IBAN, status=200)
     assert made["accountNumber"] == "*****0189" and "routingNumber" not in made
     assert sees(desk, vendor)["paymentInformation"]["payByType"] == "INTERNATIONAL_E_PAYMENT"
+
+
+def test_an_account_abroad_says_what_kind_it_is(desk):
+    at = f"{VENDORS}/{desk.vendor(address=PARIS)}/bank-account"
+    assert desk.refused("POST", at, IBAN | {"type": None}) == (400, ["BDC_1119"])
 
 
 def test_twenty_bank_accounts_at_once_are_one(desk):

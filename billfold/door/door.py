@@ -5,6 +5,8 @@ as fast as the first.
 """
 
 import asyncio
+import re
+from collections.abc import Iterable
 from datetime import datetime
 from time import perf_counter
 
@@ -34,13 +36,18 @@ RETRY_AFTER = (b"retry-after", b"1")
 
 
 class Door:
-    def __init__(self, environment: Environment, operations: list[Operation], watch: Watch) -> None:
+    def __init__(
+        self, environment: Environment, operations: list[Operation], watch: Watch,
+        not_served: Iterable[str] = (),
+    ) -> None:  # fmt: skip
         self.environment = environment
         self.watch = watch
         self.uses = sessions.Uses(environment)
         self.paths: dict = {}
         for operation in operations:
             self._hang(operation)
+        for path in not_served:
+            self._place_for(path, [])
 
     async def __call__(self, scope, receive, send) -> None:
         began = perf_counter()
@@ -137,15 +144,20 @@ class Door:
         return decode(operation.decoder, arrival.body)
 
     def _hang(self, operation: Operation) -> None:
-        place, names = self.paths, []
-        for segment in operation.path.strip("/").split("/"):
+        names: list[str] = []
+        methods = self._place_for(operation.path, names)
+        assert operation.method not in methods, f"twice: {operation.method} {operation.path}"
+        methods[operation.method] = operation, names
+
+    def _place_for(self, path: str, names: list[str]) -> dict:
+        """The methods of a path, which are none at first; the names in it are added to `names`."""
+        place = self.paths
+        for segment in path.strip("/").split("/"):
             if segment.startswith("{"):
                 names.append(segment[1:-1])
                 segment = ""
             place = place.setdefault(segment, {})
-        methods = place.setdefault(None, {})
-        assert operation.method not in methods, f"twice: {operation.method} {operation.path}"
-        methods[operation.method] = operation, names
+        return place.setdefault(None, {})
 
     def _find(self, method: str, path: str) -> tuple[Operation, dict]:
         methods, values = self._place(path)
@@ -181,8 +193,8 @@ def _said(answer: object) -> bytes:
 
 def _asked(arrival: Arrival) -> Asked:
     asked = arrival.asked()
-    try:
-        known = {name: asked[name] for name in ("filters", "sort", "page") if name in asked}
-        return Asked(**known, max=int(asked.get("max", NOTHING_ASKED.max)))
-    except ValueError:
-        raise Refusal(INVALID_PARAMETER, "max") from None
+    known = {name: asked[name] for name in ("filters", "sort", "page") if name in asked}
+    most = asked.get("max", str(NOTHING_ASKED.max))
+    if not re.fullmatch(r"[0-9]{1,4}", most):
+        raise Refusal(INVALID_PARAMETER, "max")
+    return Asked(**known, max=int(most))

@@ -5,6 +5,7 @@ msgspec stops at the first fault; `faults` walks the value again and names them 
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from decimal import Decimal, InvalidOperation
 from itertools import islice
 from typing import Annotated, Any, get_args, get_origin
@@ -47,6 +48,9 @@ ITEMS_MAX = 1000  # No list of the API is longer.
 # As JSON writes it: behind an even number of backslashes. PostgreSQL keeps it in no text.
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
+# What a number may be written with; Python would take 1_000 and the digits of other scripts as well.
+_WRITTEN_NUMBER = re.compile(r"[-+.0-9eE\s]*")
+
 encode = msgspec.json.Encoder(decimal_format="number").encode
 
 WORDS = (
@@ -77,14 +81,68 @@ def decode(reads: msgspec.json.Decoder, body: bytes):
     if b"\\u0000" in body and _NUL.search(body):
         raise Refusal(MALFORMED, "body: no text may hold a NUL character")
     try:
+        if b"_" in body or not body.isascii():
+            _refuse(odd_numbers(_untyped(body), reads.type))
         try:
             return reads.decode(body)
         except msgspec.ValidationError as error:
-            found = list(islice(faults(_untyped(body), reads.type), FAULTS_MAX))
-            raise Refusal.of([(MALFORMED, fault) for fault in found or [str(error)]]) from None
+            return _decode_leniently(body, reads.type, str(error))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         why = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
         raise Refusal(NOT_JSON, why) from None
+
+
+def _decode_leniently(body: bytes, kind: Any, error: str):
+    """Once more, taking null for what a field is when it is not sent: clients write out what they have
+    not set. What is wrong then is told, all of it."""
+    value = _untyped(body)
+    if b"null" in body:
+        value = without_idle_nulls(value, kind)
+        with suppress(msgspec.ValidationError):
+            return msgspec.convert(value, kind, strict=False)
+    _refuse(faults(value, kind))
+    raise Refusal(MALFORMED, error)
+
+
+def _refuse(found: Iterator[str]) -> None:
+    if told := [(MALFORMED, fault) for fault in islice(found, FAULTS_MAX)]:
+        raise Refusal.of(told) from None
+
+
+def without_idle_nulls(value: Any, kind: Any) -> Any:
+    """Without nulls for fields that have a default and cannot be null."""
+    inner = _plain(kind)
+    if isinstance(value, list) and get_origin(inner) is list and len(value) <= ITEMS_MAX:
+        return [without_idle_nulls(item, get_args(inner)[0]) for item in value]
+    if not (isinstance(value, dict) and isinstance(inner, type) and issubclass(inner, Struct)):
+        return value
+    fields = {field.encode_name: field for field in msgspec.structs.fields(inner)}
+    return {
+        name: without_idle_nulls(item, fields[name].type) if name in fields else item
+        for name, item in value.items()
+        if item is not None or name not in fields or not _is_idle(fields[name])
+    }
+
+
+def _is_idle(field: msgspec.structs.FieldInfo) -> bool:
+    nullable = type(None) in get_args(field.type)
+    return not field.required and field.default is not UNSET and not nullable
+
+
+def odd_numbers(value: Any, kind: Any, path: str = "") -> Iterator[str]:
+    """Texts in the place of numbers that only Python takes for numbers: 1_000, or digits of other
+    scripts than ours."""
+    inner = _plain(kind)
+    if isinstance(value, dict) and isinstance(inner, type) and issubclass(inner, Struct):
+        for field in msgspec.structs.fields(inner):
+            if field.encode_name in value:
+                at = f"{path}.{field.encode_name}".lstrip(".")
+                yield from odd_numbers(value[field.encode_name], field.type, at)
+    elif isinstance(value, list) and get_origin(inner) is list and len(value) <= ITEMS_MAX:
+        for place, item in enumerate(value):
+            yield from odd_numbers(item, get_args(inner)[0], f"{path}[{place}]")
+    elif inner is Decimal and isinstance(value, str) and not _WRITTEN_NUMBER.fullmatch(value):
+        yield f"{path or 'body'}: an instance of decimal could not be constructed"
 
 
 def _number(text: str) -> Decimal | str:
@@ -101,9 +159,9 @@ _untyped = msgspec.json.Decoder(float_hook=_number).decode
 def read_query(kind: type[Query], asked: dict[str, str]):
     try:
         return msgspec.convert(asked, kind, strict=False)
-    except msgspec.ValidationError:
-        found = [(MALFORMED, fault) for fault in faults(asked, kind)]
-        raise Refusal.of(found) from None
+    except msgspec.ValidationError as error:
+        _refuse(faults(asked, kind))
+        raise Refusal(MALFORMED, str(error)) from None
 
 
 def faults(value: Any, kind: Any, path: str = "") -> Iterator[str]:

@@ -12,6 +12,7 @@ from billfold.kit.listing import MATCHED, Asked, Field
 from billfold.kit.work import Work
 
 operations = Operations("funding-accounts")
+operations.leaves_out("/connect/v3/funding-accounts/banks/users")
 
 FIELDS = {
     # The documentation's sample filters by bankAccountId; every other list says id.

@@ -125,7 +125,7 @@ def find(
     `whose` names another owner's column and its value, for what belongs to a login or a partner."""
     if not 1 <= asked.max <= MAX_LIMIT:
         raise Refusal(INVALID_PARAMETER, "max")
-    cursor = _decode(work.secrets, asked.page) if asked.page else None
+    cursor = _decode(work.secrets, record, asked.page) if asked.page else None
     filters, sort = asked.filters, asked.sort
     if cursor:
         filters, sort = filters or cursor.filters, sort or cursor.sort
@@ -148,7 +148,7 @@ def find(
     has_prev = bool(rows) and (more if backwards else cursor is not None)
 
     def mark(row: R, back: bool) -> str:
-        return _encode(work.secrets, Cursor(VERSION, back, filters, sort, _key(row, order)))
+        return _encode(work.secrets, record, Cursor(VERSION, back, filters, sort, _key(row, order)))
 
     return Page(
         rows,
@@ -304,18 +304,18 @@ def _next_text(text: str) -> str:
     return chr(0x10FFFF) * (len(text) + 1)
 
 
-def _encode(secrets: Secrets, cursor: Cursor) -> str:
-    """Authenticated: what comes back was given out here, for this installation's data."""
+def _encode(secrets: Secrets, record: type[Record], cursor: Cursor) -> str:
+    """Authenticated: what comes back was given out here, for this installation's data and this list."""
     text = msgspec.json.encode(cursor)
-    mac = secrets.mac("cursor", text)[:MAC_BYTES]
+    mac = secrets.mac(f"cursor {record.table.name}", text)[:MAC_BYTES]
     return base64.urlsafe_b64encode(mac + text).decode().rstrip("=")
 
 
-def _decode(secrets: Secrets, page: str) -> Cursor:
+def _decode(secrets: Secrets, record: type[Record], page: str) -> Cursor:
     try:
         sent = base64.urlsafe_b64decode(page + "=" * (-len(page) % 4))
         mac, text = sent[:MAC_BYTES], sent[MAC_BYTES:]
-        if hmac.compare_digest(mac, secrets.mac("cursor", text)[:MAC_BYTES]):
+        if hmac.compare_digest(mac, secrets.mac(f"cursor {record.table.name}", text)[:MAC_BYTES]):
             cursor = msgspec.json.decode(text, type=Cursor)
             if cursor.version == VERSION:
                 return cursor

@@ -9,7 +9,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from billfold.kit import agenda
@@ -29,6 +29,8 @@ from billfold.kit.work import Work
 SIDE_BY_SIDE = "event.deliver"
 SIDE_BY_SIDE_MAX = 32
 ITEMS_MAX = 1_000_000
+# Ids rise with time until then (`ids`).
+ENDS = datetime(2059, 1, 1, tzinfo=UTC)
 OTHERS_PAUSE_SECONDS = 0.05
 # A little more than a lease: by then whoever leased an item has done it or has died.
 OTHERS_SECONDS_MAX = 90
@@ -106,7 +108,12 @@ def _begin(work: Work, target: Callable[[Work], datetime]) -> datetime | None:
     stored = held_clock(work)
     if stored.walking_to and not _is_orphan(stored):
         return None
-    until = target(work)
+    try:
+        until = target(work)
+    except OverflowError:
+        until = ENDS
+    if until >= ENDS:
+        raise Refusal(INVALID_VALUE, f"time goes to {stamp(ENDS)} at most")
     if until < work.now:
         raise Refusal(INVALID_VALUE, f"time only goes forward, and it is {stamp(work.now)}")
     until = max(until, stored.walking_to or until)

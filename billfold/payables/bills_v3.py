@@ -49,6 +49,7 @@ from billfold.payables.bills_shapes_v3 import (
 from billfold.payables.payments import BillPayment, Payment
 
 operations = Operations("bills")
+operations.leaves_out("/connect/v3/bills/record-payment")
 
 BULK_MAX = 100
 

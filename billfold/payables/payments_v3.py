@@ -43,6 +43,9 @@ from billfold.payables.payments import (
 from billfold.payables.vendors import PaymentPurpose
 
 operations = Operations("payments")
+operations.leaves_out(
+    "/connect/v3/payments/options", "/connect/v3/payments/exchange-rate", "/connect/v3/payments/mass"
+)
 
 BULK_MAX = 50
 

@@ -249,6 +249,8 @@ def _set_bank(work: Work, vendor: Vendor, bank: VendorBank | None) -> None:
 def _bank(work: Work, draft: BankDraft, country: str, at: str) -> VendorBank:
     if country == HOME_COUNTRY and not _is_routing_number(draft.routing_number or ""):
         raise Refusal(INVALID_FIELD, f"{at}routingNumber: is not a US routing number")
+    if country != HOME_COUNTRY and draft.type is None:
+        raise Refusal(INVALID_FIELD, f"{at}type: must not be null for an international vendor")
     if draft.payment_currency and not is_currency(draft.payment_currency):
         raise Refusal(INVALID_FIELD, f"{at}paymentCurrency: invalid value")
     id = work.ids.new("vendor_bank_account", work.now)

@@ -2,7 +2,7 @@
 
 from datetime import date
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, UnsetType
 
@@ -74,7 +74,7 @@ class PaymentInformationRequest(Wire):
     bank_country: Country | None | UnsetType = UNSET
     payment_currency: Currency | None | UnsetType = UNSET
     payment_purpose: PaymentPurpose | None | UnsetType = UNSET
-    virtual_card: CardRequest | UnsetType = UNSET
+    virtual_card: CardRequest | None | UnsetType = UNSET
 
 
 class NewPaymentInformation(PaymentInformationRequest):
@@ -84,15 +84,15 @@ class NewPaymentInformation(PaymentInformationRequest):
 class AdditionalInfoRequest(Wire):
     tax_id: Short | None | UnsetType = UNSET
     tax_id_type: TaxIdType | None | UnsetType = UNSET
-    track1099: bool | UnsetType = UNSET
+    track1099: bool | None | UnsetType = UNSET
     lead_time_in_days: Annotated[int, Meta(ge=0, le=999)] | None | UnsetType = UNSET
-    combine_payments: bool | UnsetType = UNSET
+    combine_payments: bool | None | UnsetType = UNSET
     payment_term_id: Short | None | UnsetType = UNSET
     company_name: Short | None | UnsetType = UNSET
 
 
 class AutoPayRequest(Wire):
-    enabled: bool | UnsetType = UNSET
+    enabled: bool | None | UnsetType = UNSET
     bank_account_id: Short | None = None
     max_amount: Decimal | None = None
     days_before_due_date: Days | None = None
@@ -117,13 +117,13 @@ class VendorPatchRequest(Wire):
     address: AddressPatch | UnsetType = UNSET
     short_name: ShortName | None | UnsetType = UNSET
     account_number: Short | None | UnsetType = UNSET
-    account_type: AccountType | UnsetType = UNSET
+    account_type: AccountType | None | UnsetType = UNSET
     email: Short | None | UnsetType = UNSET
     phone: Short | None | UnsetType = UNSET
-    payment_information: PaymentInformationRequest | UnsetType = UNSET
-    additional_info: AdditionalInfoRequest | UnsetType = UNSET
-    bill_currency: Currency | UnsetType = UNSET
-    auto_pay: AutoPayRequest | UnsetType = UNSET
+    payment_information: PaymentInformationRequest | None | UnsetType = UNSET
+    additional_info: AdditionalInfoRequest | None | UnsetType = UNSET
+    bill_currency: Currency | None | UnsetType = UNSET
+    auto_pay: AutoPayRequest | None | UnsetType = UNSET
 
 
 # Where a field of the wire lies in the row.
@@ -148,6 +148,11 @@ INFO = {
     "company_name": "company_name",
 }  # fmt: skip
 CARD = {"remit_email": "card_remit_email"}
+# What an optional column holds that cannot be empty: null puts it back to that.
+EMPTY: dict[str, Any] = {
+    "account_type": AccountType.NONE, "bill_currency": vendors.HOME_CURRENCY, "track_1099": False,
+    "combine_payments": False,
+}  # fmt: skip
 
 
 # Answers.

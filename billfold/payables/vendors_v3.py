@@ -39,6 +39,7 @@ from billfold.payables.vendors import (
 from billfold.payables.vendors_shapes_v3 import (
     ADDRESS,
     CARD,
+    EMPTY,
     INFO,
     PAYMENT,
     TOP,
@@ -134,13 +135,17 @@ def bank_view(bank: VendorBank) -> VendorBankAccountView:
 
 
 def _sent(request: Struct | UnsetType | None, columns: dict[str, str]) -> dict[str, Any]:
-    """What was sent, by the columns in which it lies."""
+    """What was sent, by the columns in which it lies; a null empties an optional one."""
     if not isinstance(request, Struct):
         return {}
     found = {
         column: getattr(request, name) for name, column in columns.items() if hasattr(request, name)
     }
-    return {column: value for column, value in found.items() if value is not UNSET}
+    return {
+        column: EMPTY.get(column) if value is None else value
+        for column, value in found.items()
+        if value is not UNSET
+    }
 
 
 def _details(request: VendorRequest | VendorPatchRequest) -> tuple[dict[str, Any], Any]:
