@@ -103,8 +103,7 @@ class Door:
 
         def unit(work: Work) -> bytes:
             nonlocal admitted
-            if session := operation.gate.admit(work, arrival, operation.may):
-                self.uses.check(session, work.now)
+            if session := operation.gate.admit(work, arrival, operation.may, self.uses.check):
                 admitted = session, work.now
             if operation.query_name and operation.query:
                 arguments[operation.query_name] = read_query(operation.query, arrival.asked())
@@ -119,8 +118,7 @@ class Door:
         """The gate looks on its own: who is not admitted never stands in the writers' line."""
 
         def admit(work: Work) -> tuple[Session, datetime] | None:
-            if session := operation.gate.admit(work, arrival, operation.may):
-                self.uses.check(session, work.now)
+            if session := operation.gate.admit(work, arrival, operation.may, self.uses.check):
                 return session, work.now
             return None
 

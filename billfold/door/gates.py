@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from billfold.access import keys, partners, roles, sessions
 from billfold.access.keys import KeyKind
@@ -24,7 +25,8 @@ from billfold.kit.work import Caller, Work
 @dataclass(frozen=True, slots=True)
 class Gate:
     """`check` gives the session, or None where none is needed, or refuses: who are you? Then the role
-    of the user is asked, and last whether the session is trusted."""
+    of the user is asked, and last whether the session is trusted. `fresh` refuses a session that was
+    idle for too long."""
 
     name: str
     headers: tuple[str, ...]
@@ -32,10 +34,14 @@ class Gate:
     # Only after two-step sign-in, because the operation moves money.
     trusted: bool = False
 
-    def admit(self, work: Work, arrival: Arrival, asked: Permission | None = None) -> Session | None:
+    def admit(
+        self, work: Work, arrival: Arrival, asked: Permission | None,
+        fresh: Callable[[Session, datetime], None],
+    ) -> Session | None:  # fmt: skip
         session = self.check(work, arrival)
         if session is None:
             return None
+        fresh(session, work.now)
         if asked is not None:
             syncs = session.kind is SessionKind.SYNC_TOKEN
             if not roles.may(session.role, asked, syncs):
