@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import json
+import signal
 import socket
 import sys
 from collections.abc import Callable
@@ -79,12 +80,14 @@ def work(data: Data = None, database: Database = None, policy: PolicyName = None
     billfold = _prepared(settings)
 
     async def run() -> None:
+        stop = asyncio.Event()
+        for each in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(each, stop.set)
         async with billfold.lifespan():
-            await asyncio.Event().wait()
+            print(f"billfold: working on the agenda of {_place(settings)}", flush=True)
+            await stop.wait()
 
-    print(f"billfold: working on the agenda of {_place(settings)}", flush=True)
-    with suppress(KeyboardInterrupt):
-        asyncio.run(run())
+    asyncio.run(run())
 
 
 @app.command()
@@ -262,6 +265,8 @@ def _run(billfold: Billfold, listener: socket.socket) -> None:
         return
     settle_memory()
     server = uvicorn.Server(uvicorn.Config(billfold, **options))
+    # When uvicorn has ended well of a signal it sends it to itself again; that shall be no failure.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with suppress(KeyboardInterrupt):
         server.run(sockets=[listener])
 
