@@ -131,7 +131,7 @@ def migrate(data: Data = None, database: Database = None) -> None:
 
     settings, _ = load(data=data, database=database)
     settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    before = _asked(lambda: migrations.revision(settings.database_url))
+    before = _asked(lambda: migrations.known_revision(settings.database_url))
     if before == migrations.HEAD:
         print(f"{_place(settings)} has schema {before} already")
         return
@@ -209,6 +209,10 @@ def _prepared(settings: Settings) -> Billfold:
         print(f"billfold: {said}", flush=True)
     from billfold.app import Billfold, check
 
+    if settings.database:
+        from billfold.kit.postgres import check_room
+
+        _asked(lambda: check_room(settings.database, settings.workers * settings.connections))
     billfold = Billfold(settings)
     _asked(lambda: asyncio.run(check(billfold)))
     return billfold
@@ -237,7 +241,8 @@ def _asked(do: Callable[[], Any]) -> Any:
     except Exception as error:
         # Both drivers, and SQLAlchemy around them, have errors of their own.
         if type(error).__module__.split(".")[0] in ("psycopg", "apsw", "sqlite3", "sqlalchemy"):
-            raise Unusable(f"the database cannot be used: {str(error).splitlines()[0]}") from None
+            said = str(getattr(error, "orig", None) or error)
+            raise Unusable(f"the database cannot be used: {said.splitlines()[0]}") from None
         raise
 
 

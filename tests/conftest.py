@@ -99,9 +99,13 @@ def empty_database_url(request, tmp_path, database) -> str:
     """A database in which nothing is."""
     if database == "sqlite":
         return f"sqlite:{tmp_path / 'empty.db'}"
-    server = request.getfixturevalue("postgres_url")
-    run_sql(server, "DROP DATABASE IF EXISTS empty WITH (FORCE)", "CREATE DATABASE empty")
-    return database_of(server, "empty")
+    return request.getfixturevalue("empty_postgres_url")
+
+
+@pytest.fixture
+def empty_postgres_url(postgres_url) -> str:
+    run_sql(postgres_url, "DROP DATABASE IF EXISTS empty WITH (FORCE)", "CREATE DATABASE empty")
+    return database_of(postgres_url, "empty")
 
 
 @pytest.fixture(params=DATABASES)

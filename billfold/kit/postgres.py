@@ -21,8 +21,8 @@ from psycopg.errors import DeadlockDetected, SerializationFailure, error_from_re
 from sqlalchemy.dialects.postgresql import psycopg as psycopg_dialect
 
 from billfold.kit.database import Connection
-from billfold.kit.errors import InDoubt, Unavailable
-from billfold.kit.policy import Limits
+from billfold.kit.errors import InDoubt, Unavailable, Unusable
+from billfold.kit.policy import LIMITS, Limits
 
 ATTEMPTS_MAX = 4
 PREPARED_MAX = 1_000
@@ -37,6 +37,27 @@ BEGIN_WRITE = b"BEGIN"
 
 T = TypeVar("T")
 DIALECT = psycopg_dialect.dialect(paramstyle="format")
+
+
+# How many connections the server, the database and the role leave to anybody at most.
+ROOM = """
+    SELECT least(
+        current_setting('max_connections')::int
+            - current_setting('superuser_reserved_connections')::int,
+        nullif(datconnlimit, -1), nullif(rolconnlimit, -1)
+    ) FROM pg_database, pg_roles WHERE datname = current_database() AND rolname = current_user
+"""
+
+
+def check_room(url: str, wanted: int) -> None:
+    """Raises Unusable for more connections than could ever be had: each beyond would be a 503."""
+    with psycopg.connect(url, connect_timeout=LIMITS.connect_seconds) as connection:
+        ((room,),) = connection.execute(ROOM)
+    if wanted > room:
+        raise Unusable(
+            f"{wanted} connections are wanted (workers x connections) and PostgreSQL gives {room}:"
+            " lower them, or raise its max_connections"
+        )
 
 
 class PostgresConnection(Connection):
