@@ -1,5 +1,6 @@
 """Several processes on one PostgreSQL: servers and workers share what is to be done, and end well."""
 
+import json
 import signal
 import threading
 import time
@@ -7,6 +8,7 @@ import time
 import psycopg
 import pytest
 
+from tests.conftest import database_of, run_sql
 from tests.desk import V3, vendor_of
 from tests.server import DIRECT, Process, Receiver, subscribe
 
@@ -118,3 +120,26 @@ def test_a_worker_that_is_stopped_leaves_its_items_to_the_next(serve, place, wor
     work()
     assert slow_receiver.asked.wait(5)  # Long before a lease of a minute would have run out.
     wait_until(lambda: count(url, WAITING) == 0)
+
+
+def test_a_database_that_is_gone_is_a_line_in_the_log_each_time_and_no_traceback(serve, place):
+    name = "empty"
+    server = serve(*place)
+    server.signs_in()
+    other = database_of(place[1], "postgres")
+    run_sql(
+        other, f"ALTER DATABASE {name} ALLOW_CONNECTIONS false",
+        f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'",
+    )  # fmt: skip
+    server.call("GET", f"{V3}/vendors", status=503)
+    time.sleep(1.5)  # The agenda and the watch over jumps ask as well.
+    run_sql(other, f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+    assert len(server.call("GET", f"{V3}/vendors")["results"]) == 1
+    server.stop()
+    lines = [json.loads(line) for line in server.stderr]
+    assert [line for line in lines if "exception" in line] == []
+    why = f'database "{name}" is not currently accepting connections'
+    assert [why in line["trouble"] for line in lines if "route" in line] == [True]
+    waiting = [line["event"] for line in lines if "route" not in line]
+    for who in ("the agenda", "resume"):
+        assert any(line.startswith(f"{who} waits for the database") for line in waiting), waiting

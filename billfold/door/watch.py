@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from billfold.door.arrival import Arrival
+from billfold.kit.errors import Unavailable
 
 BUCKETS_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 UNKNOWN_ROUTE = "unknown"
@@ -57,6 +58,9 @@ class Watch:
             "milliseconds": round(seconds * 1000, 1),
             "organization": caller and caller.organization_id, "user": caller and caller.user_id,
         }  # fmt: skip
+        if isinstance(error, Unavailable):
+            # Not a mistake of the program's, whose place would have to be known; and there are many.
+            said["trouble"], error = str(error).partition("\n")[0], None
         getattr(logger(), level)("request", exc_info=error, **said)
 
     def metrics(self, parked: int | None) -> bytes:
