@@ -33,7 +33,12 @@ NEVER = inf
 
 # One snapshot for all that a read reads: a bill and its lines are of one moment.
 BEGIN_READ = b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-BEGIN_WRITE = b"BEGIN"
+# A lock that was waited for shows the row as it is then, whatever isolation the server prefers.
+BEGIN_WRITE = b"BEGIN ISOLATION LEVEL READ COMMITTED"
+
+# Not the request's fault and not ours. Internal are, to psycopg, a server that may only be read
+# (another has become the first), broken storage, and a time-out of the server's own.
+TROUBLE = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError)
 
 T = TypeVar("T")
 DIALECT = psycopg_dialect.dialect(paramstyle="format")
@@ -114,6 +119,8 @@ class PostgresConnection(Connection):
         self.driver.close()
         if lost:
             raise InDoubt("the connection was lost while committing")
+        if result.status == pq.ExecStatus.FATAL_ERROR:
+            raise error_from_result(result)
         # After a failed statement PostgreSQL answers a COMMIT with ROLLBACK, and no error.
         raise Unavailable("the transaction had failed")
 
@@ -180,18 +187,18 @@ class PostgresDatabase:
         try:
             try:
                 return do(connection)
-            except (psycopg.OperationalError, psycopg.InterfaceError):
+            except TROUBLE:
                 if not connection.driver.closed:
                     raise
                 # The server has let go of it since it was last used; nothing was begun.
                 return do(self._connection())
-        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        except TROUBLE as error:
             raise Unavailable(str(error)) from error
 
     def _read(self, do: Callable[[Connection], T]) -> T:
         try:
             return self._begun(BEGIN_READ).transaction(do)
-        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        except TROUBLE as error:
             raise Unavailable(str(error)) from error
 
     def _write(self, do: Callable[[Connection], T]) -> T:
@@ -201,7 +208,7 @@ class PostgresDatabase:
             except (DeadlockDetected, SerializationFailure) as error:
                 if attempt == ATTEMPTS_MAX - 1:
                     raise Unavailable(str(error)) from error
-            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            except TROUBLE as error:
                 raise Unavailable(str(error)) from error
         raise AssertionError("unreachable")
 
@@ -210,7 +217,7 @@ class PostgresDatabase:
         connection = self._connection()
         try:
             connection.command(begin)
-        except (psycopg.OperationalError, psycopg.InterfaceError):
+        except TROUBLE:
             connection.driver.close()
             connection = self._connection()
             connection.command(begin)
