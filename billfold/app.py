@@ -14,7 +14,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from billfold import control, demo_world
-from billfold.access import health_v3, mfa_v3, sessions_v3
+from billfold.access import health_v3, mfa, mfa_v3, sessions_v3
 from billfold.books import audit
 from billfold.door import reference
 from billfold.door.door import Door
@@ -60,6 +60,7 @@ async def check(billfold: "Billfold") -> None:
     await billfold.environment.database.start()
     try:
         await claim(billfold.environment)
+        await billfold.environment.read(mfa.check_key)
     finally:
         await billfold.environment.database.close()
 

@@ -84,6 +84,19 @@ def test_data_of_another_policy_is_refused(serve, tmp_path):
     assert_refused(done, "--policy sandbox")
 
 
+def test_data_of_another_key_is_refused(serve, place, tmp_path):
+    first = serve(*place)
+    first.signs_in()
+    first.stop()
+    key = tmp_path / "data" / "billfold.key"
+    right = key.read_text()
+    key.write_text("QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE=")
+    again = ["serve", "--data", tmp_path / "data", "--port", "0", *place]
+    assert_refused(run(*again), "another key", "billfold.key", "BILLFOLD_KEY")
+    key.write_text(right)
+    serve(*place).signs_in()
+
+
 @pytest.mark.parametrize(
     "options, words",
     [

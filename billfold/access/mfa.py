@@ -12,8 +12,15 @@ import sqlalchemy as sa
 
 from billfold.access import messages, organizations, sessions
 from billfold.access.messages import Channel
-from billfold.kit.errors import NO_PHONE, TOKEN_EXPIRED, TOO_MANY_TOKENS, Problem, Refusal
-from billfold.kit.secrets import digest
+from billfold.kit.errors import (
+    NO_PHONE,
+    TOKEN_EXPIRED,
+    TOO_MANY_TOKENS,
+    Problem,
+    Refusal,
+    Unusable,
+)
+from billfold.kit.secrets import KEY_FILE, digest
 from billfold.kit.tables import Owned, table
 from billfold.kit.work import Work
 
@@ -39,6 +46,9 @@ class MfaPhone(Owned, frozen=True):
     type: PhoneType
     channel: Channel
     primary: bool
+
+
+A_NUMBER = sa.select(MfaPhone.c.number).limit(1)
 
 
 @table("mfa_challenges", by=["session_id used"])
@@ -85,6 +95,18 @@ def status(work: Work) -> Status:
 
 def phones(work: Work) -> list[MfaPhone]:
     return work.rows(MfaPhone, user_id=work.user_id)
+
+
+def check_key(work: Work) -> None:
+    """Raises Unusable where phones were sealed with another key: another folder's, or a lost one.
+
+    Without it a second server would seal with a key of its own what the first cannot open."""
+    for (number,) in work.connection.values(A_NUMBER):
+        if not work.secrets.has_sealed(number):
+            raise Unusable(
+                "this data was sealed with another key than this server's: give it the one of the data"
+                f" folder it comes from, as {KEY_FILE} or BILLFOLD_KEY"
+            )
 
 
 def add_phone(

@@ -41,8 +41,11 @@ class Secrets:
         nonce = token_bytes(NONCE_BYTES)
         return self.key_id + nonce + self._cipher.encrypt(nonce, text.encode(), row_id.encode())
 
+    def has_sealed(self, sealed: bytes) -> bool:
+        return sealed[: len(self.key_id)] == self.key_id
+
     def open(self, sealed: bytes, row_id: str) -> str:
-        if sealed[: len(self.key_id)] != self.key_id:
+        if not self.has_sealed(sealed):
             raise ValueError(f"{row_id} was sealed with another key than this installation's")
         nonce, rest = sealed[4 : 4 + NONCE_BYTES], sealed[4 + NONCE_BYTES :]
         return self._cipher.decrypt(nonce, rest, row_id.encode()).decode()
