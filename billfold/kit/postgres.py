@@ -178,6 +178,8 @@ class PostgresDatabase:
             raise Unavailable("all connections to the database were taken for too long")
         try:
             return way(do)
+        except TROUBLE as error:
+            raise Unavailable(str(error)) from error
         finally:
             if connection := getattr(self._mine, "connection", None):
                 connection.asked = NEVER
@@ -185,32 +187,21 @@ class PostgresDatabase:
     def _glance(self, do: Callable[[Connection], T]) -> T:
         connection = self._connection()
         try:
-            try:
-                return do(connection)
-            except TROUBLE:
-                if not connection.driver.closed:
-                    raise
-                # The server has let go of it since it was last used; nothing was begun.
-                return do(self._connection())
-        except TROUBLE as error:
-            raise Unavailable(str(error)) from error
+            return do(connection)
+        except TROUBLE:
+            if not connection.driver.closed:
+                raise
+            # The server has let go of it since it was last used; nothing was begun.
+            return do(self._connection())
 
     def _read(self, do: Callable[[Connection], T]) -> T:
-        try:
-            return self._begun(BEGIN_READ).transaction(do)
-        except TROUBLE as error:
-            raise Unavailable(str(error)) from error
+        return self._begun(BEGIN_READ).transaction(do)
 
     def _write(self, do: Callable[[Connection], T]) -> T:
-        for attempt in range(ATTEMPTS_MAX):
-            try:
+        for _ in range(ATTEMPTS_MAX - 1):
+            with suppress(DeadlockDetected, SerializationFailure):
                 return self._begun(BEGIN_WRITE).transaction(do)
-            except (DeadlockDetected, SerializationFailure) as error:
-                if attempt == ATTEMPTS_MAX - 1:
-                    raise Unavailable(str(error)) from error
-            except TROUBLE as error:
-                raise Unavailable(str(error)) from error
-        raise AssertionError("unreachable")
+        return self._begun(BEGIN_WRITE).transaction(do)
 
     def _begun(self, begin: bytes) -> PostgresConnection:
         """This thread's connection in a new transaction; made anew when the server has let go of it."""
