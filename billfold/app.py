@@ -148,10 +148,12 @@ class Billfold:
 
     async def _metrics(self, request: Request) -> Response:
         try:
-            parked = await self.environment.read(agenda.parked)
+            state = await self.environment.read(
+                lambda work: (agenda.parked(work), agenda.late_seconds(work))
+            )
         except Unavailable:
-            parked = None
-        return Response(self.watch.metrics(parked), media_type="text/plain; version=0.0.4")
+            state = None
+        return Response(self.watch.metrics(state), media_type="text/plain; version=0.0.4")
 
 
 def _warm_up() -> None:
