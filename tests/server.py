@@ -64,6 +64,10 @@ class Process:
         self.process.wait(START_SECONDS_MAX)
         return time.monotonic() - began
 
+    def problems(self) -> list[str]:
+        """What it has logged, but for answers that were only slow: machines are."""
+        return [line for line in self.stderr if '"level": "info"' not in line]
+
     def kill(self) -> None:
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)

@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import database_of, run_sql
 from tests.desk import V3, vendor_of
-from tests.server import DIRECT, Process, Receiver, subscribe
+from tests.server import DIRECT, START_SECONDS_MAX, Process, Receiver, subscribe
 
 STOP_SECONDS_MAX = 2
 LEASED = "SELECT count(*) FROM agenda WHERE leased_until IS NOT NULL"
@@ -57,10 +57,10 @@ def wait_until(holds, seconds: float = 10.0) -> None:
         time.sleep(0.05)
 
 
-def ended_well(process: Process, by: signal.Signals) -> None:
+def ended_well(process: Process, by: signal.Signals, seconds_max: int = STOP_SECONDS_MAX) -> None:
     seconds = process.stop(by)
-    assert process.process.returncode == 0 and seconds < STOP_SECONDS_MAX, seconds
-    assert process.stderr == []
+    assert process.process.returncode == 0 and seconds < seconds_max, seconds
+    assert process.problems() == []
 
 
 by_each_signal = pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
@@ -72,10 +72,10 @@ def test_two_processes_serve_one_postgres(serve, place, by):
     processes = set()
 
     def ask() -> None:
-        with DIRECT.open(f"{server.base}{V3}/health", timeout=5) as answer:
+        with DIRECT.open(f"{server.base}{V3}/health", timeout=START_SECONDS_MAX) as answer:
             processes.add(answer.headers["x-request-id"].partition("-")[0])
 
-    until = time.monotonic() + 8
+    until = time.monotonic() + 20
     while len(processes) < 2 and time.monotonic() < until:
         askers = [threading.Thread(target=ask) for _ in range(16)]
         for each in askers:
@@ -87,7 +87,7 @@ def test_two_processes_serve_one_postgres(serve, place, by):
     made = [server.call("POST", f"{V3}/vendors", vendor_of(f"V{n}"), status=201) for n in range(10)]
     for each in made:
         assert server.call("GET", f"{V3}/vendors/{each['id']}")["name"] == each["name"]
-    ended_well(server, by)
+    ended_well(server, by, seconds_max=2 * STOP_SECONDS_MAX)  # One process waits for the others.
 
 
 def test_two_workers_deliver_what_a_server_tells_each_once(serve, place, work, receiver):

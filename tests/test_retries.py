@@ -83,7 +83,7 @@ def test_the_whole_demo_goes_well_though_each_unit_loses_its_first_race(serve, u
     assert played.returncode == 0, played.stderr + "".join(server.stderr)
     assert "all signatures right" in played.stdout
     assert tries(url) > 100
-    assert server.stderr == []
+    assert server.problems() == []
 
 
 @pytest.mark.parametrize("what", [A_BILL, A_BILL_AT_COMMIT], ids=["at once", "at commit"])

@@ -1,4 +1,4 @@
-"""PostgreSQL: a rule runs in a thread that has a connection of its own, in one transaction.
+"""PostgreSQL: a rule runs in a thread that has a connection to itself, in one transaction.
 
 Many processes may do so at once: rows are locked before they are changed, and a unit of work
 that lost a race is run again from its beginning, which is safe because it touches only the database.
@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from math import inf
+from queue import Empty, LifoQueue
 from threading import local
 from time import monotonic
 from typing import TypeVar
@@ -139,7 +140,9 @@ class PostgresDatabase:
     def __init__(self, url: str, limits: Limits) -> None:
         self.url = url
         self.limits = limits
+        # What each thread works with just now; and those nobody does, the last one used on top.
         self._mine = local()
+        self._idle: LifoQueue[PostgresConnection] = LifoQueue()
         self._open: set[PostgresConnection] = set()
 
     async def start(self) -> None:
@@ -181,8 +184,7 @@ class PostgresDatabase:
         except TROUBLE as error:
             raise Unavailable(str(error)) from error
         finally:
-            if connection := getattr(self._mine, "connection", None):
-                connection.asked = NEVER
+            self._give_back()
 
     def _glance(self, do: Callable[[Connection], T]) -> T:
         connection = self._connection()
@@ -192,7 +194,7 @@ class PostgresDatabase:
             if not connection.driver.closed:
                 raise
             # The server has let go of it since it was last used; nothing was begun.
-            return do(self._connection())
+            return do(self._connect())
 
     def _read(self, do: Callable[[Connection], T]) -> T:
         return self._begun(BEGIN_READ).transaction(do)
@@ -204,30 +206,56 @@ class PostgresDatabase:
         return self._begun(BEGIN_WRITE).transaction(do)
 
     def _begun(self, begin: bytes) -> PostgresConnection:
-        """This thread's connection in a new transaction; made anew when the server has let go of it."""
+        """A connection in a new transaction; made anew when the server has let go of it."""
         connection = self._connection()
         try:
             connection.command(begin)
         except TROUBLE:
             connection.driver.close()
-            connection = self._connection()
+            connection = self._connect()
             connection.command(begin)
         return connection
 
     def _connection(self) -> PostgresConnection:
-        mine = getattr(self._mine, "connection", None)
-        if mine is None or mine.driver.closed:
-            if mine is not None:
-                self._open.discard(mine)
-            limits = self.limits
-            options = (
-                f"-c timezone=UTC -c statement_timeout={limits.statement_seconds}s"
-                f" -c lock_timeout={limits.lock_seconds}s"
-            )
-            driver = psycopg.connect(
-                self.url, autocommit=True, options=options, connect_timeout=limits.connect_seconds
-            )
-            driver.prepared_max = PREPARED_MAX
-            mine = self._mine.connection = PostgresConnection(driver)
-            self._open.add(mine)
-        return mine
+        """An idle one, else a new one; where PostgreSQL gives no more, the next that is idle."""
+        with suppress(Empty):
+            return self._use(self._idle.get_nowait())
+        try:
+            return self._connect()
+        except TROUBLE:
+            if self._open:
+                with suppress(Empty):
+                    return self._use(self._idle.get(timeout=self.limits.connect_seconds))
+            raise
+
+    def _connect(self) -> PostgresConnection:
+        limits = self.limits
+        options = (
+            f"-c timezone=UTC -c statement_timeout={limits.statement_seconds}s"
+            f" -c lock_timeout={limits.lock_seconds}s"
+        )
+        self._give_back()
+        driver = psycopg.connect(
+            self.url, autocommit=True, options=options, connect_timeout=limits.connect_seconds
+        )
+        driver.prepared_max = PREPARED_MAX
+        connection = PostgresConnection(driver)
+        self._open.add(connection)
+        return self._use(connection)
+
+    def _use(self, connection: PostgresConnection) -> PostgresConnection:
+        self._give_back()
+        self._mine.connection = connection
+        return connection
+
+    def _give_back(self) -> None:
+        """What this thread worked with is another's now; one that is closed is nobody's any more."""
+        connection = getattr(self._mine, "connection", None)
+        self._mine.connection = None
+        if connection is None:
+            return
+        connection.asked = NEVER
+        if connection.driver.closed:
+            self._open.discard(connection)
+        else:
+            self._idle.put(connection)
