@@ -129,6 +129,8 @@ class Billfold:
         while True:
             try:
                 await do(self.environment)
+            except Unavailable as trouble:
+                log.error("%s waits for the database: %s", do.__name__, trouble)
             except Exception:
                 log.exception("%s goes on", do.__name__)
             await asyncio.sleep(TROUBLE_PAUSE_SECONDS)
@@ -146,10 +148,12 @@ class Billfold:
 
     async def _metrics(self, request: Request) -> Response:
         try:
-            parked = await self.environment.read(agenda.parked)
+            state = await self.environment.read(
+                lambda work: (agenda.parked(work), agenda.late_seconds(work))
+            )
         except Unavailable:
-            parked = None
-        return Response(self.watch.metrics(parked), media_type="text/plain; version=0.0.4")
+            state = None
+        return Response(self.watch.metrics(state), media_type="text/plain; version=0.0.4")
 
 
 def _warm_up() -> None:

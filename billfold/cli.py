@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import json
+import signal
 import socket
 import sys
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from billfold.kit.errors import Unusable
+from billfold.kit.errors import Unavailable, Unusable
 from billfold.settings import Settings, load, to_environment
 
 if TYPE_CHECKING:
@@ -79,12 +80,14 @@ def work(data: Data = None, database: Database = None, policy: PolicyName = None
     billfold = _prepared(settings)
 
     async def run() -> None:
+        stop = asyncio.Event()
+        for each in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(each, stop.set)
         async with billfold.lifespan():
-            await asyncio.Event().wait()
+            print(f"billfold: working on the agenda of {_place(settings)}", flush=True)
+            await stop.wait()
 
-    print(f"billfold: working on the agenda of {_place(settings)}", flush=True)
-    with suppress(KeyboardInterrupt):
-        asyncio.run(run())
+    asyncio.run(run())
 
 
 @app.command()
@@ -130,7 +133,7 @@ def migrate(data: Data = None, database: Database = None) -> None:
 
     settings, _ = load(data=data, database=database)
     settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    before = _asked(lambda: migrations.revision(settings.database_url))
+    before = _asked(lambda: migrations.known_revision(settings.database_url))
     if before == migrations.HEAD:
         print(f"{_place(settings)} has schema {before} already")
         return
@@ -208,6 +211,10 @@ def _prepared(settings: Settings) -> Billfold:
         print(f"billfold: {said}", flush=True)
     from billfold.app import Billfold, check
 
+    if settings.database:
+        from billfold.kit.postgres import check_room
+
+        _asked(lambda: check_room(settings.database, settings.workers * settings.connections))
     billfold = Billfold(settings)
     _asked(lambda: asyncio.run(check(billfold)))
     return billfold
@@ -233,10 +240,13 @@ def _asked(do: Callable[[], Any]) -> Any:
     """What the database says, or why it does not answer."""
     try:
         return do()
+    except Unavailable as error:
+        raise Unusable(f"the database cannot be used: {str(error).splitlines()[0]}") from None
     except Exception as error:
         # Both drivers, and SQLAlchemy around them, have errors of their own.
         if type(error).__module__.split(".")[0] in ("psycopg", "apsw", "sqlite3", "sqlalchemy"):
-            raise Unusable(f"the database cannot be used: {str(error).splitlines()[0]}") from None
+            said = str(getattr(error, "orig", None) or error)
+            raise Unusable(f"the database cannot be used: {said.splitlines()[0]}") from None
         raise
 
 
@@ -264,6 +274,8 @@ def _run(billfold: Billfold, listener: socket.socket) -> None:
         return
     settle_memory()
     server = uvicorn.Server(uvicorn.Config(billfold, **options))
+    # When uvicorn has ended well of a signal it sends it to itself again; that shall be no failure.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with suppress(KeyboardInterrupt):
         server.run(sockets=[listener])
 

@@ -215,7 +215,7 @@ async def reset(environment: Environment, request: Nothing = Nothing()) -> Reset
         for each in reversed(metadata.sorted_tables):
             work.connection.execute(f"DELETE FROM {each.name}", [])
         version, now = stored.version + 1, real()
-        anew = StoredClock(CLOCK_ID, version=version, policy=stored.policy)
+        anew = StoredClock(CLOCK_ID, version=version, policy=stored.policy, key_check=stored.key_check)
         work.connection.insert_new(anew)
         work.now = now
         demo_world.fill(work, *hashes)

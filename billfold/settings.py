@@ -113,8 +113,11 @@ def _check(settings: Settings) -> None:
         raise Unusable(f"log must be problems or requests, not {settings.log!r}")
     if settings.database and not settings.database.startswith(("postgresql://", "postgres://")):
         raise Unusable("database must be a postgresql:// URL; without one SQLite is used")
-    if settings.database.count("@") > 1:
-        raise Unusable("database: an @ in user or password must be written as %40")
+    if settings.database.count("@") > 1 or not _is_read(settings.database):
+        raise Unusable(
+            "database: not a URL that PostgreSQL reads; in user and password %, @, / and spaces are"
+            " written as %25, %40, %2F and %20"
+        )
     if not 0 <= settings.port <= 65535:
         raise Unusable(f"port must be 0 to 65535, not {settings.port}")
     if settings.workers < 1:
@@ -129,3 +132,16 @@ def _check(settings: Settings) -> None:
         raise Unusable("seed and mfa_code are for sandboxes only")
     if settings.mfa_code and not (len(settings.mfa_code) == 6 and settings.mfa_code.isdigit()):
         raise Unusable("mfa_code must be six digits")
+
+
+def _is_read(url: str) -> bool:
+    """Whether libpq reads it; what it says about a wrong one is not told, since it quotes passwords."""
+    if not url:
+        return True
+    import psycopg
+
+    try:
+        psycopg.conninfo.conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        return False
+    return True

@@ -11,6 +11,7 @@ import pytest
 
 from billfold import migrations
 from tests.desk import Desk
+from tests.server import Receiver, Server
 
 pytest_plugins = ["tests.contract.plugin"]
 
@@ -98,9 +99,13 @@ def empty_database_url(request, tmp_path, database) -> str:
     """A database in which nothing is."""
     if database == "sqlite":
         return f"sqlite:{tmp_path / 'empty.db'}"
-    server = request.getfixturevalue("postgres_url")
-    run_sql(server, "DROP DATABASE IF EXISTS empty WITH (FORCE)", "CREATE DATABASE empty")
-    return database_of(server, "empty")
+    return request.getfixturevalue("empty_postgres_url")
+
+
+@pytest.fixture
+def empty_postgres_url(postgres_url) -> str:
+    run_sql(postgres_url, "DROP DATABASE IF EXISTS empty WITH (FORCE)", "CREATE DATABASE empty")
+    return database_of(postgres_url, "empty")
 
 
 @pytest.fixture(params=DATABASES)
@@ -135,6 +140,33 @@ def desk(database_url, open_desk) -> Desk:
 def sqlite_desk(sqlite_url, open_desk) -> Desk:
     """For what only SQLite does: several requests share one commit."""
     return open_desk(sqlite_url)
+
+
+@pytest.fixture
+def serve(tmp_path):
+    """Starts servers, on one data folder, and ends them when the test does."""
+    started: list[Server] = []
+
+    def start(*options: str) -> Server:
+        started.append(Server(tmp_path / "data", *options))
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.kill()
+
+
+@pytest.fixture
+def place(database, empty_database_url) -> list[str]:
+    """The options with which an empty database of each kind is served."""
+    return [] if database == "sqlite" else ["--database", empty_database_url]
+
+
+@pytest.fixture
+def slow_receiver():
+    receiver = Receiver(1.0)
+    yield receiver
+    receiver.close()
 
 
 def run_sql(url: str, *statements: str) -> None:

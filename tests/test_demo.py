@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from tests.test_serving import assert_refused, place, run, serve  # noqa: F401
+from tests.server import assert_refused, run
 
 FACTS = [
     "trusted: false", "mfaStatus: CHALLENGE", "POST /payments → 403 BDC_1361", "mfaStatus: COMPLETE",
@@ -27,7 +27,7 @@ def plays(server) -> str:
     return done.stdout
 
 
-def test_the_demo_is_played_again_and_again(serve, place):  # noqa: F811
+def test_the_demo_is_played_again_and_again(serve, place):
     server = serve(*place)
     first = plays(server)
     server.signs_in()
@@ -39,7 +39,7 @@ def test_the_demo_is_played_again_and_again(serve, place):  # noqa: F811
     assert paid[0] == 401 and [bill["paymentStatus"] for bill in bills] == ["PAID"] * 6
 
 
-def test_the_demo_is_played_on_a_frozen_clock_of_another_year(serve):  # noqa: F811
+def test_the_demo_is_played_on_a_frozen_clock_of_another_year(serve):
     server = serve("--no-worker")
     server.advance(days=400)
     server.call("POST", "/_control/clock", {"freeze": True})
@@ -47,7 +47,7 @@ def test_the_demo_is_played_on_a_frozen_clock_of_another_year(serve):  # noqa: F
 
 
 @pytest.mark.parametrize("database", ["postgres"])
-def test_the_demo_is_played_against_two_processes(serve, place):  # noqa: F811
+def test_the_demo_is_played_against_two_processes(serve, place):
     plays(serve(*place, "--workers", "2"))
 
 
@@ -88,7 +88,7 @@ def test_a_server_that_is_no_sandbox_is_left_alone(status, said):
     server.server_close()
 
 
-def test_a_story_that_fails_midway_says_where_and_takes_its_subscription_away(serve, tmp_path):  # noqa: F811
+def test_a_story_that_fails_midway_says_where_and_takes_its_subscription_away(serve, tmp_path):
     """The demo's bank account was put away while the server was down: nothing can be paid from it."""
     first = serve()
     first.signs_in()
@@ -105,7 +105,7 @@ def test_a_story_that_fails_midway_says_where_and_takes_its_subscription_away(se
     assert server.call("GET", "/connect-events/v3/subscriptions") == {"results": []}
 
 
-def test_what_goes_wrong_on_the_way_is_said_and_no_success_is_claimed(serve):  # noqa: F811
+def test_what_goes_wrong_on_the_way_is_said_and_no_success_is_claimed(serve):
     """An organization has ten subscriptions already: there is none left for the demo."""
     server = serve()
     server.signs_in()

@@ -143,12 +143,32 @@ def test_a_database_that_is_gone_is_said_and_found_again(relay, far_desk):
     vendor = far_desk.vendor()
     relay.mode = "refuse"
     relay.cut_all()
-    assert files(far_desk, vendor, "1") == (503, NOT_DONE)
+    for _ in range(3):  # The first finds its connection cut, the others have none.
+        assert files(far_desk, vendor, "1") == (503, NOT_DONE)
     assert far_desk.answer("GET", BILLS).status_code == 503
     assert far_desk.answer("GET", "/healthz", session="").status_code == 503
     assert "billfold_database_up 0.0" in far_desk.answer("GET", "/metrics", session="").text
     relay.mode = "pass"
     assert files(far_desk, vendor, "1")[0] == 201
+
+
+def test_fewer_connections_than_are_wanted_are_shared(copied_postgres_url, open_desk):
+    """Eight units would run at once, and PostgreSQL gives this role three connections."""
+    role = "billfold_of_few"
+    run_sql(
+        copied_postgres_url, f"CREATE ROLE {role} LOGIN CONNECTION LIMIT 3",
+        f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}",
+    )  # fmt: skip
+    try:
+        desk = open_desk(psycopg.conninfo.make_conninfo(copied_postgres_url, user=role))
+        desk.signs_in()
+        vendor = desk.vendor()
+        made = [("POST", BILLS, bill_of(vendor, 7, str(number))) for number in range(40)]
+        assert {answer.status_code for answer in desk.together(made)} == {201}
+        # Nor are there threads afterwards that have none and find none.
+        assert [desk.answer("GET", BILLS).status_code for _ in range(20)] == [200] * 20
+    finally:
+        run_sql(copied_postgres_url, f"DROP OWNED BY {role}", f"DROP ROLE {role}")
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])

@@ -30,4 +30,6 @@ def logger():
     )
     # The standard library's loggers, ours and others', say it in the same form.
     logging.basicConfig(handlers=[handler], level=logging.WARNING)
+    # It warns of what a broken pipeline leaves behind, after it has raised what broke it.
+    logging.getLogger("psycopg").setLevel(logging.ERROR)
     return structlog.get_logger("billfold")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from billfold.door.arrival import Arrival
+from billfold.kit.errors import Unavailable
 
 BUCKETS_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 UNKNOWN_ROUTE = "unknown"
@@ -57,20 +58,24 @@ class Watch:
             "milliseconds": round(seconds * 1000, 1),
             "organization": caller and caller.organization_id, "user": caller and caller.user_id,
         }  # fmt: skip
+        if isinstance(error, Unavailable):
+            # Not a mistake of the program's, whose place would have to be known; and there are many.
+            said["trouble"], error = str(error).partition("\n")[0], None
         getattr(logger(), level)("request", exc_info=error, **said)
 
-    def metrics(self, parked: int | None) -> bytes:
-        """The numbers in Prometheus' text form; `parked` is None when the database does not answer."""
+    def metrics(self, agenda: tuple[int, float] | None) -> bytes:
+        """The numbers in Prometheus' text form. `agenda`: how many items are parked, and for how many
+        seconds the first has been due; None when the database does not answer."""
         from prometheus_client import CollectorRegistry, generate_latest
 
         registry = CollectorRegistry()
-        registry.register(_Numbers(self, parked))
+        registry.register(_Numbers(self, agenda))
         return generate_latest(registry)
 
 
 class _Numbers:
-    def __init__(self, watch: Watch, parked: int | None) -> None:
-        self.watch, self.parked = watch, parked
+    def __init__(self, watch: Watch, agenda: tuple[int, float] | None) -> None:
+        self.watch, self.agenda = watch, agenda
 
     def collect(self):
         from prometheus_client.core import (
@@ -96,8 +101,11 @@ class _Numbers:
         for outcome, count in list(self.watch.deliveries.items()):
             deliveries.add_metric([outcome], count)
         yield deliveries
-        up = self.parked is not None
+        up = self.agenda is not None
         yield GaugeMetricFamily("billfold_database_up", "Whether the database answers.", value=up)
-        if up:
+        if self.agenda is not None:
+            parked, late_seconds = self.agenda
             what = "Items of the agenda that failed again and again and are not tried any more."
-            yield GaugeMetricFamily("billfold_agenda_parked", what, value=self.parked)
+            yield GaugeMetricFamily("billfold_agenda_parked", what, value=parked)
+            what = "For how long the first item of the agenda has been due."
+            yield GaugeMetricFamily("billfold_agenda_late_seconds", what, value=late_seconds)

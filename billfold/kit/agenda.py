@@ -112,6 +112,13 @@ def parked(work: Work) -> int:
     return count
 
 
+def late_seconds(work: Work) -> float:
+    """For how long the first item has been due, whoever may be doing it; 0 when none is."""
+    stored_clock(work)
+    due = first_due(work)
+    return max((work.now - due).total_seconds(), 0.0) if due else 0.0
+
+
 def take(work: Work, until: datetime, most: int, kind: str | None = None) -> list[AgendaItem]:
     """Lease items that are due; several workers may, and each gets others."""
     now = real()

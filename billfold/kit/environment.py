@@ -12,7 +12,7 @@ from billfold.kit.errors import Unusable
 from billfold.kit.ids import Ids
 from billfold.kit.known import Known
 from billfold.kit.policy import Policy
-from billfold.kit.secrets import Passwords, Secrets
+from billfold.kit.secrets import KEY_FILE, Passwords, Secrets
 from billfold.kit.tables import Record, table
 from billfold.kit.work import Caller, Work
 
@@ -38,6 +38,8 @@ class StoredClock(Record, frozen=True):
     walk_lease: datetime | None = None
     # What the data is for; a server of another policy does not open it.
     policy: str = ""
+    # Tells the installation's key, with which the data was sealed, from any other.
+    key_check: bytes | None = None
 
 
 @dataclass(slots=True)
@@ -96,18 +98,25 @@ class Environment:
 async def claim(environment: Environment) -> int:
     """Go by the stored clock, which a new database has not yet; says how often this has been done.
 
-    Raises Unusable for data of another policy: a sandbox's control over time and a demo user have
-    no place in somebody's books."""
+    Raises Unusable for data of another policy, because a sandbox's control over time and a demo user
+    have no place in somebody's books; and for data that was sealed with another key, because a second
+    server would seal with its own what the first cannot open."""
     policy = environment.policy.name
+    key_check = environment.secrets.mac("key check", b"")
 
     def start(work: Work) -> int:
-        work.connection.insert_new(StoredClock(CLOCK_ID, policy=policy))
+        work.connection.insert_new(StoredClock(CLOCK_ID, policy=policy, key_check=key_check))
         stored = stored_clock(work)
         if stored.policy != policy:
             raise Unusable(
                 f"this data belongs to a {stored.policy}: serve it with --policy {stored.policy}"
             )
-        return set_clock(work)
+        if stored.key_check not in (None, key_check):
+            raise Unusable(
+                "this data was sealed with another key than this server's: give it the one of the data"
+                f" folder it comes from, as {KEY_FILE} or BILLFOLD_KEY"
+            )
+        return set_clock(work, key_check=key_check)
 
     return await environment.write(start)
 

@@ -1,4 +1,4 @@
-"""PostgreSQL: a rule runs in a thread that has a connection of its own, in one transaction.
+"""PostgreSQL: a rule runs in a thread that has a connection to itself, in one transaction.
 
 Many processes may do so at once: rows are locked before they are changed, and a unit of work
 that lost a race is run again from its beginning, which is safe because it touches only the database.
@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from math import inf
+from queue import Empty, LifoQueue
 from threading import local
 from time import monotonic
 from typing import TypeVar
@@ -21,8 +22,8 @@ from psycopg.errors import DeadlockDetected, SerializationFailure, error_from_re
 from sqlalchemy.dialects.postgresql import psycopg as psycopg_dialect
 
 from billfold.kit.database import Connection
-from billfold.kit.errors import InDoubt, Unavailable
-from billfold.kit.policy import Limits
+from billfold.kit.errors import InDoubt, Unavailable, Unusable
+from billfold.kit.policy import LIMITS, Limits
 
 ATTEMPTS_MAX = 4
 PREPARED_MAX = 1_000
@@ -33,10 +34,36 @@ NEVER = inf
 
 # One snapshot for all that a read reads: a bill and its lines are of one moment.
 BEGIN_READ = b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-BEGIN_WRITE = b"BEGIN"
+# A lock that was waited for shows the row as it is then, whatever isolation the server prefers.
+BEGIN_WRITE = b"BEGIN ISOLATION LEVEL READ COMMITTED"
+
+# Not the request's fault and not ours. Internal are, to psycopg, a server that may only be read
+# (another has become the first), broken storage, and a time-out of the server's own.
+TROUBLE = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError)
 
 T = TypeVar("T")
 DIALECT = psycopg_dialect.dialect(paramstyle="format")
+
+
+# How many connections the server, the database and the role leave to anybody at most.
+ROOM = """
+    SELECT least(
+        current_setting('max_connections')::int
+            - current_setting('superuser_reserved_connections')::int,
+        nullif(datconnlimit, -1), nullif(rolconnlimit, -1)
+    ) FROM pg_database, pg_roles WHERE datname = current_database() AND rolname = current_user
+"""
+
+
+def check_room(url: str, wanted: int) -> None:
+    """Raises Unusable for more connections than could ever be had: each beyond would be a 503."""
+    with psycopg.connect(url, connect_timeout=LIMITS.connect_seconds) as connection:
+        ((room,),) = connection.execute(ROOM)
+    if wanted > room:
+        raise Unusable(
+            f"{wanted} connections are wanted (workers x connections) and PostgreSQL gives {room}:"
+            " lower them, or raise its max_connections"
+        )
 
 
 class PostgresConnection(Connection):
@@ -93,6 +120,8 @@ class PostgresConnection(Connection):
         self.driver.close()
         if lost:
             raise InDoubt("the connection was lost while committing")
+        if result.status == pq.ExecStatus.FATAL_ERROR:
+            raise error_from_result(result)
         # After a failed statement PostgreSQL answers a COMMIT with ROLLBACK, and no error.
         raise Unavailable("the transaction had failed")
 
@@ -111,7 +140,9 @@ class PostgresDatabase:
     def __init__(self, url: str, limits: Limits) -> None:
         self.url = url
         self.limits = limits
+        # What each thread works with just now; and those nobody does, the last one used on top.
         self._mine = local()
+        self._idle: LifoQueue[PostgresConnection] = LifoQueue()
         self._open: set[PostgresConnection] = set()
 
     async def start(self) -> None:
@@ -150,65 +181,81 @@ class PostgresDatabase:
             raise Unavailable("all connections to the database were taken for too long")
         try:
             return way(do)
+        except TROUBLE as error:
+            raise Unavailable(str(error)) from error
         finally:
-            if connection := getattr(self._mine, "connection", None):
-                connection.asked = NEVER
+            self._give_back()
 
     def _glance(self, do: Callable[[Connection], T]) -> T:
         connection = self._connection()
         try:
-            try:
-                return do(connection)
-            except (psycopg.OperationalError, psycopg.InterfaceError):
-                if not connection.driver.closed:
-                    raise
-                # The server has let go of it since it was last used; nothing was begun.
-                return do(self._connection())
-        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-            raise Unavailable(str(error)) from error
+            return do(connection)
+        except TROUBLE:
+            if not connection.driver.closed:
+                raise
+            # The server has let go of it since it was last used; nothing was begun.
+            return do(self._connect())
 
     def _read(self, do: Callable[[Connection], T]) -> T:
-        try:
-            return self._begun(BEGIN_READ).transaction(do)
-        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-            raise Unavailable(str(error)) from error
+        return self._begun(BEGIN_READ).transaction(do)
 
     def _write(self, do: Callable[[Connection], T]) -> T:
-        for attempt in range(ATTEMPTS_MAX):
-            try:
+        for _ in range(ATTEMPTS_MAX - 1):
+            with suppress(DeadlockDetected, SerializationFailure):
                 return self._begun(BEGIN_WRITE).transaction(do)
-            except (DeadlockDetected, SerializationFailure) as error:
-                if attempt == ATTEMPTS_MAX - 1:
-                    raise Unavailable(str(error)) from error
-            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-                raise Unavailable(str(error)) from error
-        raise AssertionError("unreachable")
+        return self._begun(BEGIN_WRITE).transaction(do)
 
     def _begun(self, begin: bytes) -> PostgresConnection:
-        """This thread's connection in a new transaction; made anew when the server has let go of it."""
+        """A connection in a new transaction; made anew when the server has let go of it."""
         connection = self._connection()
         try:
             connection.command(begin)
-        except (psycopg.OperationalError, psycopg.InterfaceError):
+        except TROUBLE:
             connection.driver.close()
-            connection = self._connection()
+            connection = self._connect()
             connection.command(begin)
         return connection
 
     def _connection(self) -> PostgresConnection:
-        mine = getattr(self._mine, "connection", None)
-        if mine is None or mine.driver.closed:
-            if mine is not None:
-                self._open.discard(mine)
-            limits = self.limits
-            options = (
-                f"-c timezone=UTC -c statement_timeout={limits.statement_seconds}s"
-                f" -c lock_timeout={limits.lock_seconds}s"
-            )
-            driver = psycopg.connect(
-                self.url, autocommit=True, options=options, connect_timeout=limits.connect_seconds
-            )
-            driver.prepared_max = PREPARED_MAX
-            mine = self._mine.connection = PostgresConnection(driver)
-            self._open.add(mine)
-        return mine
+        """An idle one, else a new one; where PostgreSQL gives no more, the next that is idle."""
+        with suppress(Empty):
+            return self._use(self._idle.get_nowait())
+        try:
+            return self._connect()
+        except TROUBLE:
+            if self._open:
+                with suppress(Empty):
+                    return self._use(self._idle.get(timeout=self.limits.connect_seconds))
+            raise
+
+    def _connect(self) -> PostgresConnection:
+        limits = self.limits
+        options = (
+            f"-c timezone=UTC -c statement_timeout={limits.statement_seconds}s"
+            f" -c lock_timeout={limits.lock_seconds}s"
+        )
+        self._give_back()
+        driver = psycopg.connect(
+            self.url, autocommit=True, options=options, connect_timeout=limits.connect_seconds
+        )
+        driver.prepared_max = PREPARED_MAX
+        connection = PostgresConnection(driver)
+        self._open.add(connection)
+        return self._use(connection)
+
+    def _use(self, connection: PostgresConnection) -> PostgresConnection:
+        self._give_back()
+        self._mine.connection = connection
+        return connection
+
+    def _give_back(self) -> None:
+        """What this thread worked with is another's now; one that is closed is nobody's any more."""
+        connection = getattr(self._mine, "connection", None)
+        self._mine.connection = None
+        if connection is None:
+            return
+        connection.asked = NEVER
+        if connection.driver.closed:
+            self._open.discard(connection)
+        else:
+            self._idle.put(connection)

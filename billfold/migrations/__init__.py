@@ -21,13 +21,9 @@ def prepare(url: str) -> str:
 
     A new one is made. An older SQLite file is copied beside itself and migrated; an older
     PostgreSQL is left to its owner, and a newer schema to a newer Billfold."""
-    found = revision(url)
+    found = known_revision(url)
     if found == HEAD:
         return ""
-    if found is not None and found not in REVISIONS:
-        raise Unusable(
-            f"the database has schema {found}, newer than this Billfold's {HEAD}: update Billfold"
-        )
     said = ""
     if found is not None:
         if not url.startswith("sqlite:"):
@@ -40,6 +36,16 @@ def prepare(url: str) -> str:
     return said
 
 
+def known_revision(url: str) -> str | None:
+    """The schema of a database; Unusable when this Billfold is too old to know it."""
+    found = revision(url)
+    if found is not None and found not in REVISIONS:
+        raise Unusable(
+            f"the database has schema {found}, newer than this Billfold's {HEAD}: update Billfold"
+        )
+    return found
+
+
 def revision(url: str) -> str | None:
     """The schema of a database, None when it has none."""
     if url.startswith("sqlite:"):
@@ -48,6 +54,11 @@ def revision(url: str) -> str | None:
     import psycopg
 
     with psycopg.connect(url, connect_timeout=5) as connection:
+        if (encoding := connection.info.parameter_status("server_encoding")) != "UTF8":
+            raise Unusable(
+                f"the database's encoding is {encoding}, which cannot hold every name: make one with"
+                " CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0"
+            )
         if connection.execute("SELECT to_regclass('alembic_version')").fetchone() == (None,):
             return None
         row = connection.execute("SELECT version_num FROM alembic_version").fetchone()

@@ -97,6 +97,8 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('id')
     )
     op.create_index('ix_mfa_remembered_user_id', 'mfa_remembered', ['organization_id', 'user_id', 'id'])
+    with op.batch_alter_table('clocks') as batch:
+        batch.add_column(sa.Column('key_check', t.BYTES, nullable=True))
     _change_organizations()
     _change_people()
     _change_sessions()
