@@ -178,6 +178,26 @@ def test_several_workers_do_each_thing_once(desk):
     assert sorted(int(name) for name, _ in steps.ran) == list(range(-400, -100))
 
 
+def test_an_item_whose_lease_ran_out_is_done_by_one_of_its_two_holders(desk, monkeypatch):
+    """Whoever was slow finds it gone, and neither does nor plans anything again."""
+    steps = Steps(desk)
+    steps.plan(0, 20)
+    desk.writes(lambda work: set_clock(work, still=START + timedelta(seconds=20)))
+    monkeypatch.setattr(agenda, "LEASE", timedelta(0))
+    holders = [desk.runner.run(agenda.take_due(desk.environment, 9)) for _ in range(2)]
+    assert [len(items) for items in holders] == [2, 2]
+
+    async def both():
+        return await asyncio.gather(
+            *(agenda.do(desk.environment, item) for items in holders for item in items)
+        )
+
+    assert all(desk.runner.run(both()))
+    assert sorted(steps.ran) == [("0", 20.0), ("20", 20.0)]
+    left = desk.reads(lambda work: work.connection.where(AgendaItem))
+    assert [item.subject_id for item in left] == ["25"]
+
+
 def test_a_reset_begins_anew(desk):
     desk.signs_in()
     desk.advance(days=30)
