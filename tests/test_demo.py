@@ -7,7 +7,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from tests.test_serving import assert_refused, place, run, serve  # noqa: F401
+from tests.processes import run
+from tests.test_serving import assert_refused, place, serve  # noqa: F401
 
 FACTS = [
     "trusted: false", "mfaStatus: CHALLENGE", "POST /payments → 403 BDC_1361", "mfaStatus: COMPLETE",

@@ -1,17 +1,13 @@
 """The server as a process: what it says, how it starts, stops, refuses to start, and what it logs."""
 
 import json
-import os
-import queue
 import re
 import shlex
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
-import urllib.error
 import urllib.request
 import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,93 +16,9 @@ import pytest
 
 from billfold import demo_world, migrations
 from tests.desk import LOGIN, V3, vendor_of
+from tests.processes import DIRECT, START_SECONDS_MAX, Server, run
 
-DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-PROGRAM = [sys.executable, "-m", "billfold.cli"]
-START_SECONDS_MAX = 9
 WELCOME_LINES = 16
-
-
-def surroundings(**more: str) -> dict[str, str]:
-    """This process' environment without what would be a setting of the server's."""
-    plain = {name: value for name, value in os.environ.items() if not name.startswith("BILLFOLD_")}
-    return plain | {"COVERAGE_PROCESS_START": "", "NO_COLOR": "1"} | more
-
-
-def run(*arguments: object, **more: str) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [*PROGRAM, *map(str, arguments)], env=surroundings(**more), capture_output=True, text=True,
-        timeout=START_SECONDS_MAX,
-    )  # fmt: skip
-
-
-class Server:
-    """A serving process, a client of it, and everything it has said."""
-
-    def __init__(self, folder, *options: str) -> None:
-        command = [*PROGRAM, "serve", "--data", str(folder), "--port", "0", *options]
-        self.process = subprocess.Popen(
-            command, env=surroundings(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            start_new_session=True,
-        )  # fmt: skip
-        self.lines: queue.Queue[str] = queue.Queue()
-        self.stdout: list[str] = []
-        self.stderr: list[str] = []
-        for stream, said in ((self.process.stdout, self.stdout), (self.process.stderr, self.stderr)):
-            threading.Thread(target=self._listen, args=(stream, said), daemon=True).start()
-        self.session = ""
-        first = self.lines.get(timeout=START_SECONDS_MAX)
-        found = re.fullmatch(r"Billfold serves a \w+ on (http://127\.0\.0\.1:\d+)\n", first)
-        assert found, first + "".join(self.stderr)
-        self.base = found[1]
-
-    def _listen(self, stream, said: list[str]) -> None:
-        for line in stream:
-            said.append(line)
-            if said is self.stdout:
-                self.lines.put(line)
-
-    def ask(self, method: str, path: str, body=None, **headers: str) -> tuple[int, bytes]:
-        if self.session:
-            headers = {"sessionId": self.session, "devKey": demo_world.DEVELOPER_KEY} | headers
-        data = None
-        if body is not None:
-            headers["Content-Type"] = "application/json"
-            data = json.dumps(body).encode()
-        headers = {name.replace("_", "-"): value for name, value in headers.items()}
-        request = urllib.request.Request(self.base + path, data, headers, method=method)
-        try:
-            with DIRECT.open(request, timeout=START_SECONDS_MAX) as answer:
-                return answer.status, answer.read()
-        except urllib.error.HTTPError as refusal:
-            with refusal:
-                return refusal.code, refusal.read()
-
-    def call(self, method: str, path: str, body=None, status: int = 200, **headers: str):
-        found, said = self.ask(method, path, body, **headers)
-        assert found == status, said
-        return json.loads(said) if said else None
-
-    def signs_in(self, **more: str) -> dict:
-        self.session = ""
-        login = self.call("POST", f"{V3}/login", LOGIN | more)
-        self.session = login["sessionId"]
-        return login
-
-    def advance(self, **delta: int) -> dict:
-        return self.call("POST", "/_control/clock", {"advance": delta})
-
-    def stop(self, by: signal.Signals = signal.SIGTERM) -> float:
-        """How long it took to end."""
-        began = time.monotonic()
-        self.process.send_signal(by)
-        self.process.wait(START_SECONDS_MAX)
-        return time.monotonic() - began
-
-    def kill(self) -> None:
-        if self.process.poll() is None:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
 
 
 @pytest.fixture
