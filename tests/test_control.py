@@ -1,6 +1,7 @@
 """The control API: time, messages and a new beginning, for the sandbox's own user alone."""
 
 import asyncio
+import time
 from datetime import timedelta
 
 import httpx2
@@ -135,6 +136,19 @@ def test_data_of_another_policy_is_not_opened(database_url, open_desk):
 
 def named(url: str) -> dict:
     return {} if url.startswith("sqlite:") else {"database": url}
+
+
+def test_what_a_dead_process_held_is_not_waited_for_where_it_was_alone(sqlite_url, open_desk):
+    first = open_desk(sqlite_url)
+    Steps(first).plan(0)
+    assert len(first.runner.run(agenda.take_due(first.environment, 9))) == 1
+    until = START + timedelta(minutes=5)
+    first.writes(lambda work: set_clock(work, walking_to=until, walk_lease=real() + timedelta(hours=1)))
+    second = open_desk(sqlite_url, start=None)
+    steps = Steps(second)
+    began = time.monotonic()
+    second.runner.run(travel.resume(second.environment))
+    assert second.now() == until and steps.ran == [("0", 0.0)] and time.monotonic() - began < 5
 
 
 def test_a_jump_left_behind_is_finished_by_the_worker(sqlite_url, open_desk):

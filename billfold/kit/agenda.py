@@ -84,6 +84,12 @@ ENDED = (
     .returning(AgendaItem.c.id)
 )
 
+RELEASED = (
+    sa.update(AgendaItem.table)
+    .where(AgendaItem.c.leased_until.is_not(None))
+    .values(leased_until=sa.null())
+)
+
 
 def rule(do: Callable[[Work, str], object]) -> Handler:
     """Make a handler of a rule: its effects and the end of its item are one transaction."""
@@ -134,6 +140,11 @@ def take(work: Work, until: datetime, most: int, kind: str | None = None) -> lis
     for item in items:
         work.connection.update(AgendaItem, item.id, lease)
     return [replace(item, **lease) for item in items]
+
+
+def release_all(work: Work) -> None:
+    """For who knows that whoever holds a lease is dead."""
+    work.connection.execute(work.connection.compiled(RELEASED).text, [])
 
 
 def _put_back(work: Work, item: AgendaItem, **fields: Any) -> None:

@@ -108,6 +108,8 @@ class PostgresConnection(Connection):
 
 
 class PostgresDatabase:
+    alone = False
+
     def __init__(self, url: str, limits: Limits) -> None:
         self.url = url
         self.limits = limits

@@ -65,6 +65,18 @@ async def freeze(environment: Environment, frozen: bool) -> Journey:
     return await _walk(environment, lambda work: work.now, frozen)
 
 
+async def inherit(environment: Environment) -> None:
+    """Where only one process can be, what is held was held by one that has died: it need not be
+    waited for. Elsewhere its leases run out."""
+
+    def take_over(work: Work) -> None:
+        agenda.release_all(work)
+        set_clock(work, walk_lease=None)
+
+    if environment.database.alone:
+        await environment.write(take_over)
+
+
 async def resume(environment: Environment) -> None:
     """Finish a jump whose process has died in it; one that is being walked is left alone."""
     if await environment.read(lambda work: _is_orphan(stored_clock(work))):
