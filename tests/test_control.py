@@ -11,7 +11,7 @@ from billfold import demo_world
 from billfold.app import Billfold, check
 from billfold.kit import agenda, travel
 from billfold.kit.agenda import AgendaItem
-from billfold.kit.clock import real
+from billfold.kit.clock import real, stamp
 from billfold.kit.environment import set_clock
 from billfold.kit.errors import Unavailable, Unusable
 from billfold.kit.work import Caller
@@ -88,6 +88,15 @@ def test_what_falls_due_on_the_way_is_done_in_order_each_at_its_time(desk):
     assert desk.call("POST", CLOCK, {"next": True})["now"] == "2027-01-04T17:01:30.000+00:00"
     assert steps.ran[-1] == ("90", 90.0)
     assert desk.call("POST", CLOCK, {"next": True})["now"] == "2027-01-04T17:01:30.000+00:00"
+
+
+def test_a_jump_under_way_says_where_it_leads_and_what_is_left(desk):
+    Steps(desk).plan(10, 20, 400)
+    quiet = desk.call("GET", CLOCK)
+    assert quiet == {"now": stamp(START), "frozen": True, "done": {}, "failed": 0}
+    until = START + timedelta(minutes=5)
+    desk.writes(lambda work: set_clock(work, walking_to=until))
+    assert desk.call("GET", CLOCK) == quiet | {"walkingTo": stamp(until), "left": 2}
 
 
 def test_two_jumps_at_once_are_two_jumps(desk):

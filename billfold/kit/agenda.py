@@ -69,8 +69,8 @@ FREE = (
 )
 # Another worker's items are passed over, not waited for.
 TAKEN = FREE.with_for_update(skip_locked=True)
-TAKEN_OF_KIND = TAKEN.where(AgendaItem.c.kind == sa.bindparam("kind"))
 PARKED = sa.select(sa.func.count()).where(AgendaItem.c.parked == sa.bindparam("parked"))
+PLANNED = PARKED.where(AgendaItem.c.due <= sa.bindparam("until"))
 FIRST = (
     sa.select(AgendaItem.table)
     .where(AgendaItem.c.parked == sa.bindparam("parked"))
@@ -131,12 +131,18 @@ def parked(work: Work) -> int:
     return count
 
 
-def take(work: Work, until: datetime, most: int, kind: str | None = None) -> list[AgendaItem]:
+def planned(work: Work, until: datetime) -> int:
+    """How many items are to be done until then; what they plan in their turn comes on top."""
+    ((count,),) = work.connection.values(PLANNED, parked=False, until=until)
+    return count
+
+
+def take(work: Work, until: datetime, most: int) -> list[AgendaItem]:
     """Lease items that are due; several workers may, and each gets others."""
     now = real()
-    values = {"parked": False, "until": until, "real": now, "most": most, "kind": kind}
+    values = {"parked": False, "until": until, "real": now, "most": most}
     lease = {"leased_until": now + LEASE}
-    items = work.connection.rows(AgendaItem, TAKEN_OF_KIND if kind else TAKEN, values)
+    items = work.connection.rows(AgendaItem, TAKEN, values)
     for item in items:
         work.connection.update(AgendaItem, item.id, lease)
     return [replace(item, **lease) for item in items]
