@@ -176,8 +176,26 @@ def test_a_jump_left_behind_is_finished_by_the_worker(sqlite_url, open_desk):
     assert steps.ran == [("30", 30.0)]
 
 
-def test_one_that_meets_trouble_of_the_database_is_not_parked_for_it(desk):
+def test_trouble_of_the_database_is_waited_for(desk, monkeypatch):
+    monkeypatch.setattr(agenda, "TROUBLE_PAUSE", timedelta(milliseconds=1))
+    steps = Steps(desk)
+    steps.plan(30)
+    done, troubles = desk.environment.handlers["test.step"], []
+
+    async def troubled(environment, item):
+        if len(troubles) == 2:
+            return await done(environment, item)
+        troubles.append(Unavailable("it is starting up"))
+        raise troubles[-1]
+
+    desk.environment.handlers["test.step"] = troubled
+    assert desk.advance(minutes=1) == desk.call("GET", CLOCK) | {"done": {"test.step": 1}}
+    assert steps.ran == [("30", 30.0)] and len(troubles) == 2
+
+
+def test_one_that_meets_trouble_of_the_database_is_not_parked_for_it(desk, monkeypatch):
     """Its lease runs out and it is tried again, however long the trouble lasts."""
+    monkeypatch.setattr(agenda, "TROUBLE_PAUSE", agenda.LEASE)
 
     async def troubled(environment, item):
         raise Unavailable("no disk")

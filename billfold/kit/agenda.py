@@ -31,6 +31,8 @@ FLYING_MAX = 256
 PAUSE_SECONDS = 0.2
 FAILURES_MAX = 5
 FAILURE_PAUSE = timedelta(seconds=2)
+# Twice as long each time.
+TROUBLE_PAUSE = timedelta(seconds=1)
 
 log = logging.getLogger("billfold.agenda")
 
@@ -224,12 +226,10 @@ async def take_due(environment: Environment, most: int) -> list[AgendaItem]:
 async def do(environment: Environment, item: AgendaItem) -> bool:
     """Do one item; says whether that went well."""
     try:
-        await environment.handlers[item.kind](environment, item)
+        await _do_patiently(environment, item)
         return True
-    except Unavailable as trouble:
-        # The database's trouble, not the item's: it is tried again when its lease is over.
-        log.error("agenda item %s waits for the database: %s", item.id, trouble)
-        return False
+    except Unavailable:
+        return False  # It is tried again when its lease is over.
     except Exception as error:
         log.exception("agenda item %s of kind %s failed", item.id, item.kind)
         failures = item.failures + 1
@@ -241,3 +241,20 @@ async def do(environment: Environment, item: AgendaItem) -> bool:
         }
         await environment.write(lambda work: _put_back(work, item, **fields), item.caller)
         return False
+
+
+async def _do_patiently(environment: Environment, item: AgendaItem) -> None:
+    """The database's trouble is not the item's: it is tried again for as long as it is leased.
+
+    What was done although nobody could say so is not done again: then the item is gone."""
+    assert item.leased_until is not None, "an item is done by whoever has taken it"
+    pause = TROUBLE_PAUSE
+    while True:
+        try:
+            return await environment.handlers[item.kind](environment, item)
+        except Unavailable as trouble:
+            log.error("agenda item %s waits for the database: %s", item.id, trouble)
+            if real() + pause >= item.leased_until:
+                raise
+        await asyncio.sleep(pause.total_seconds())
+        pause *= 2
