@@ -129,6 +129,8 @@ class Billfold:
         while True:
             try:
                 await do(self.environment)
+            except Unavailable as trouble:
+                log.error("%s waits for the database: %s", do.__name__, trouble)
             except Exception:
                 log.exception("%s goes on", do.__name__)
             await asyncio.sleep(TROUBLE_PAUSE_SECONDS)

@@ -157,8 +157,8 @@ class PostgresDatabase:
                 connection.asked = NEVER
 
     def _glance(self, do: Callable[[Connection], T]) -> T:
-        connection = self._connection()
         try:
+            connection = self._connection()
             try:
                 return do(connection)
             except (psycopg.OperationalError, psycopg.InterfaceError):

@@ -1,6 +1,7 @@
 """All the processes that serve one database, any of which may be killed and started again."""
 
 import asyncio
+import json
 import random
 from datetime import datetime, timedelta
 
@@ -72,10 +73,13 @@ class Fleet:
     def end(self) -> None:
         for process in self.servers + self.workers:
             process.kill()
+        print(*self.failures(), sep="\n")  # Seen when the test has failed.
 
-    def failures(self) -> str:
-        """What the processes have logged that is a failure of theirs."""
-        return "".join(line for each in self.all for line in each.stderr if "Traceback" in line)
+    def failures(self) -> list[str]:
+        """What the processes have logged that is a failure of theirs, and not the database's."""
+        lines = [json.loads(line) for each in self.all for line in each.stderr]
+        failed = [line for line in lines if "exception" in line and line.get("status") != 503]
+        return [f"{each.get('route', each['event'])}: {each['exception'][-300:]}" for each in failed]
 
 
 def apis_of(server: Server) -> list[psutil.Process]:

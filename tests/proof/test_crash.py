@@ -30,7 +30,7 @@ def test_kill_nine_loses_nothing_and_does_nothing_twice(database_url, folder, op
         seconds = asyncio.run(story(fleet, kept, receiver))
     finally:
         fleet.end()
-    assert fleet.failures() == ""
+    assert fleet.failures() == []
     desk = open_desk(database_url, start=None)
 
     def look(work) -> dict:

@@ -26,7 +26,7 @@ def test_four_hundred_at_once_pay_a_hundred_dollars_once(copied_postgres_url, fo
         asyncio.run(story(fleet))
     finally:
         fleet.end()
-    assert fleet.failures() == ""
+    assert fleet.failures() == []
     figures(rounds=ROUNDS, requests=ROUNDS * WANTED)
 
 
