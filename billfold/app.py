@@ -103,6 +103,7 @@ class Billfold:
     async def lifespan(self, _: object = None) -> AsyncIterator[None]:
         await self.environment.database.start()
         starts = await claim(self.environment)
+        await travel.inherit(self.environment)
         if self.settings.seed >= 0:
             # Each start draws other ids than the one before it, and the same ones next time.
             self.environment.ids = Ids(f"{self.settings.seed} {starts}")

@@ -14,7 +14,7 @@ from billfold.access.roles import RoleType
 from billfold.door.gates import CONTROL
 from billfold.door.operations import Operations
 from billfold.door.wire import Nothing, Stamp, Wire, stamp
-from billfold.kit import travel
+from billfold.kit import agenda, travel
 from billfold.kit.clock import real
 from billfold.kit.environment import (
     CLOCK_ID,
@@ -104,12 +104,16 @@ class ClockRequest(Wire, forbid_unknown_fields=True):
 
 class ClockView(Wire):
     """`done` counts, for a jump, what was done on the way, by kind; `failed` what broke on our side
-    (a receiver that refuses a notification is not that: its retries are done as well)."""
+    (a receiver that refuses a notification is not that: its retries are done as well).
+
+    Whoever asks during a jump sees where it leads, and how much is planned until then."""
 
     now: Stamp
     frozen: bool
     done: dict[str, int]
     failed: int
+    walking_to: Stamp | None = None
+    left: int | None = None
 
 
 class ResetResponse(Wire):
@@ -161,9 +165,13 @@ def _view(message: Message) -> MessageView:
 
 @operations.get("/_control/clock", CONTROL)
 def get_clock(work: Work) -> ClockView:
-    """The environment's time."""
-    frozen = stored_clock(work).frozen
-    return ClockView(stamp(work.now), frozen, {}, 0)
+    """The environment's time; during a jump, where it stands."""
+    stored = stored_clock(work)
+    view = ClockView(stamp(work.now), stored.frozen, {}, 0)
+    if stored.walking_to:
+        view.walking_to = stamp(stored.walking_to)
+        view.left = agenda.planned(work, stored.walking_to)
+    return view
 
 
 @operations.post("/_control/clock", CONTROL, status=200, refuses=[INVALID_VALUE])

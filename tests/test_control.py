@@ -1,6 +1,7 @@
 """The control API: time, messages and a new beginning, for the sandbox's own user alone."""
 
 import asyncio
+import time
 from datetime import timedelta
 
 import httpx2
@@ -10,7 +11,7 @@ from billfold import demo_world
 from billfold.app import Billfold, check
 from billfold.kit import agenda, travel
 from billfold.kit.agenda import AgendaItem
-from billfold.kit.clock import real
+from billfold.kit.clock import real, stamp
 from billfold.kit.environment import set_clock
 from billfold.kit.errors import Unavailable, Unusable
 from billfold.kit.work import Caller
@@ -97,6 +98,15 @@ def test_what_falls_due_on_the_way_is_done_in_order_each_at_its_time(desk):
     assert desk.call("POST", CLOCK, {"next": True})["now"] == "2027-01-04T17:01:30.000+00:00"
 
 
+def test_a_jump_under_way_says_where_it_leads_and_what_is_left(desk):
+    Steps(desk).plan(10, 20, 400)
+    quiet = desk.call("GET", CLOCK)
+    assert quiet == {"now": stamp(START), "frozen": True, "done": {}, "failed": 0}
+    until = START + timedelta(minutes=5)
+    desk.writes(lambda work: set_clock(work, walking_to=until))
+    assert desk.call("GET", CLOCK) == quiet | {"walkingTo": stamp(until), "left": 2}
+
+
 def test_two_jumps_at_once_are_two_jumps(desk):
     steps = Steps(desk)
     steps.plan(*STEPS)
@@ -145,6 +155,19 @@ def named(url: str) -> dict:
     return {} if url.startswith("sqlite:") else {"database": url}
 
 
+def test_what_a_dead_process_held_is_not_waited_for_where_it_was_alone(sqlite_url, open_desk):
+    first = open_desk(sqlite_url)
+    Steps(first).plan(0)
+    assert len(first.runner.run(agenda.take_due(first.environment, 9))) == 1
+    until = START + timedelta(minutes=5)
+    first.writes(lambda work: set_clock(work, walking_to=until, walk_lease=real() + timedelta(hours=1)))
+    second = open_desk(sqlite_url, start=None)
+    steps = Steps(second)
+    began = time.monotonic()
+    second.runner.run(travel.resume(second.environment))
+    assert second.now() == until and steps.ran == [("0", 0.0)] and time.monotonic() - began < 5
+
+
 def test_a_jump_left_behind_is_finished_by_the_worker(sqlite_url, open_desk):
     desk = open_desk(sqlite_url, worker=True)
     steps = Steps(desk)
@@ -161,8 +184,26 @@ def test_a_jump_left_behind_is_finished_by_the_worker(sqlite_url, open_desk):
     assert steps.ran == [("30", 30.0)]
 
 
-def test_one_that_meets_trouble_of_the_database_is_not_parked_for_it(desk):
+def test_trouble_of_the_database_is_waited_for(desk, monkeypatch):
+    monkeypatch.setattr(agenda, "TROUBLE_PAUSE", timedelta(milliseconds=1))
+    steps = Steps(desk)
+    steps.plan(30)
+    done, troubles = desk.environment.handlers["test.step"], []
+
+    async def troubled(environment, item):
+        if len(troubles) == 2:
+            return await done(environment, item)
+        troubles.append(Unavailable("it is starting up"))
+        raise troubles[-1]
+
+    desk.environment.handlers["test.step"] = troubled
+    assert desk.advance(minutes=1) == desk.call("GET", CLOCK) | {"done": {"test.step": 1}}
+    assert steps.ran == [("30", 30.0)] and len(troubles) == 2
+
+
+def test_one_that_meets_trouble_of_the_database_is_not_parked_for_it(desk, monkeypatch):
     """Its lease runs out and it is tried again, however long the trouble lasts."""
+    monkeypatch.setattr(agenda, "TROUBLE_PAUSE", agenda.LEASE)
 
     async def troubled(environment, item):
         raise Unavailable("no disk")
@@ -184,6 +225,26 @@ def test_several_workers_do_each_thing_once(desk):
 
     desk.runner.run(workers())
     assert sorted(int(name) for name, _ in steps.ran) == list(range(-400, -100))
+
+
+def test_an_item_whose_lease_ran_out_is_done_by_one_of_its_two_holders(desk, monkeypatch):
+    """Whoever was slow finds it gone, and neither does nor plans anything again."""
+    steps = Steps(desk)
+    steps.plan(0, 20)
+    desk.writes(lambda work: set_clock(work, still=START + timedelta(seconds=20)))
+    monkeypatch.setattr(agenda, "LEASE", timedelta(0))
+    holders = [desk.runner.run(agenda.take_due(desk.environment, 9)) for _ in range(2)]
+    assert [len(items) for items in holders] == [2, 2]
+
+    async def both():
+        return await asyncio.gather(
+            *(agenda.do(desk.environment, item) for items in holders for item in items)
+        )
+
+    assert all(desk.runner.run(both()))
+    assert sorted(steps.ran) == [("0", 20.0), ("20", 20.0)]
+    left = desk.reads(lambda work: work.connection.where(AgendaItem))
+    assert [item.subject_id for item in left] == ["25"]
 
 
 def test_a_reset_begins_anew(desk):

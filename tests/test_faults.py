@@ -4,6 +4,7 @@ Between server and PostgreSQL stands a relay that cuts and freezes; SQLite's dis
 """
 
 import socket
+import tempfile
 import threading
 import time
 from contextlib import suppress
@@ -20,6 +21,8 @@ TROUBLE = """
     CREATE CONSTRAINT TRIGGER trouble AFTER INSERT ON bills {} FOR EACH ROW EXECUTE FUNCTION trouble()
 """
 DISK_FULL = "RAISE EXCEPTION 'could not extend file' USING ERRCODE = '53100';"
+# A notice, as PostgreSQL sends it to everyone when it is shut down at once.
+WARNING = b"N\0\0\0\x26SWARNING\0C57P02\0Mit ends at once\0\0"
 NOT_DONE = "System failure: nothing was changed, try again."
 IN_DOUBT = "System failure: it is not known whether this was done. Look first."
 # One second for a statement and three of silence, seen once a second.
@@ -27,18 +30,25 @@ SECONDS_MAX = 8
 
 
 class Relay:
-    """Passes bytes on between server and PostgreSQL, until it is told to do something else."""
+    """Passes bytes on between server and PostgreSQL, until it is told to do something else.
 
-    def __init__(self, url: str) -> None:
+    With a folder it stands on a local socket there, else on a port."""
+
+    def __init__(self, url: str, folder: str = "") -> None:
         parts = psycopg.conninfo.conninfo_to_dict(url)
         self.host, self.port = str(parts["host"]), int(parts.get("port") or 5432)
         # "pass", "freeze", "refuse", or cut the connection "before" or "after" a COMMIT.
         self.mode = "pass"
         self.pairs: list[tuple[socket.socket, socket.socket]] = []
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.url = psycopg.conninfo.make_conninfo(
-            url, host="127.0.0.1", port=self.listener.getsockname()[1]
-        )
+        if folder:
+            self.listener = socket.socket(socket.AF_UNIX)
+            self.listener.bind(f"{folder}/.s.PGSQL.5432")
+            self.listener.listen()
+            place = {"host": folder, "port": 5432}
+        else:
+            self.listener = socket.create_server(("127.0.0.1", 0))
+            place = {"host": "127.0.0.1", "port": self.listener.getsockname()[1]}
+        self.url = psycopg.conninfo.make_conninfo(url, **place)
         threading.Thread(target=self._meet, daemon=True).start()
 
     def close(self) -> None:
@@ -46,9 +56,10 @@ class Relay:
         for pair in self.pairs:
             _cut(*pair)
 
-    def cut_all(self) -> None:
-        for pair in self.pairs:
-            _cut(*pair)
+    def cut_all(self, last_words: bytes = b"") -> None:
+        for near, far in self.pairs:
+            near.sendall(last_words)
+            _cut(near, far)
         self.pairs = []
 
     def _meet(self) -> None:
@@ -139,13 +150,28 @@ def test_connections_that_died_in_idleness_cost_no_request(relay, far_desk):
     assert numbers(far_desk) == {"1"}
 
 
+def test_nor_do_those_whose_server_died_with_a_word_of_warning(copied_postgres_url, open_desk):
+    """On a local socket: nothing can be sent any more, yet there is something to be read."""
+    with tempfile.TemporaryDirectory() as folder:
+        relay = Relay(copied_postgres_url, folder)
+        desk = open_desk(relay.url, connections=1)
+        desk.signs_in()
+        vendor = desk.vendor()
+        for number in range(1, 4):
+            relay.cut_all(WARNING)
+            assert files(desk, vendor, str(number))[0] == 201
+            relay.cut_all(WARNING)
+            assert len(numbers(desk)) == number
+        relay.close()
+
+
 def test_a_database_that_is_gone_is_said_and_found_again(relay, far_desk):
     vendor = far_desk.vendor()
     relay.mode = "refuse"
     relay.cut_all()
-    for _ in range(3):  # The first finds its connection cut, the others have none.
+    for _ in range(3):  # Also where there is no connection any more that could be lost.
         assert files(far_desk, vendor, "1") == (503, NOT_DONE)
-    assert far_desk.answer("GET", BILLS).status_code == 503
+        assert far_desk.answer("GET", BILLS).status_code == 503
     assert far_desk.answer("GET", "/healthz", session="").status_code == 503
     assert "billfold_database_up 0.0" in far_desk.answer("GET", "/metrics", session="").text
     relay.mode = "pass"

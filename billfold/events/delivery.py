@@ -65,11 +65,12 @@ def make_deliverer(send: Send) -> agenda.Handler:
         answered = await send(parcel) if parcel else None
 
         def record(work: Work) -> None:
+            if not agenda.finish(work, item):
+                return  # It took so long that another has it, who tells it again.
             if answered:
                 _record(work, item.subject_id, answered)
             else:
                 _stop(work, item.subject_id)
-            agenda.finish(work, item)
 
         await environment.write(record, item.caller)
 

@@ -3,19 +3,23 @@
 The same runner serves production, which calls it again and again, and time travel, which walks the
 clock from one due moment to the next: a jump runs the code that runs in production.
 
-An item is leased by real time when it is taken, and removed in the transaction of what it caused.
-After a crash its lease runs out and it is taken again. One that fails again and again is parked, so
-that it never holds up the others; what it was is in the log and in its row.
+An item is leased by real time when it is taken, and removed in the transaction of what it causes.
+After a crash its lease runs out and it is taken again; whoever was only slow finds that it is no
+longer theirs, and leaves it alone. One that fails again and again is parked, so that it never holds
+up the others; what it was is in the log and in its row.
 """
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
+from msgspec.structs import replace
 
 from billfold.kit.clock import real
+from billfold.kit.database import select_to_change
 from billfold.kit.environment import Environment, stored_clock
 from billfold.kit.errors import Unavailable
 from billfold.kit.tables import Record, table
@@ -27,6 +31,8 @@ FLYING_MAX = 256
 PAUSE_SECONDS = 0.2
 FAILURES_MAX = 5
 FAILURE_PAUSE = timedelta(seconds=2)
+# Twice as long each time.
+TROUBLE_PAUSE = timedelta(seconds=1)
 
 log = logging.getLogger("billfold.agenda")
 
@@ -65,13 +71,25 @@ FREE = (
 )
 # Another worker's items are passed over, not waited for.
 TAKEN = FREE.with_for_update(skip_locked=True)
-TAKEN_OF_KIND = TAKEN.where(AgendaItem.c.kind == sa.bindparam("kind"))
 PARKED = sa.select(sa.func.count()).where(AgendaItem.c.parked == sa.bindparam("parked"))
+PLANNED = PARKED.where(AgendaItem.c.due <= sa.bindparam("until"))
 FIRST = (
     sa.select(AgendaItem.table)
     .where(AgendaItem.c.parked == sa.bindparam("parked"))
     .order_by(AgendaItem.c.due, AgendaItem.c.id)
     .limit(1)
+)
+ENDED = (
+    sa.delete(AgendaItem.table)
+    .where(AgendaItem.c.id == sa.bindparam("id"))
+    .where(AgendaItem.c.leased_until == sa.bindparam("lease", type_=AgendaItem.c.leased_until.type))
+    .returning(AgendaItem.c.id)
+)
+
+RELEASED = (
+    sa.update(AgendaItem.table)
+    .where(AgendaItem.c.leased_until.is_not(None))
+    .values(leased_until=sa.null())
 )
 
 
@@ -81,16 +99,19 @@ def rule(do: Callable[[Work, str], object]) -> Handler:
     async def handle(environment: Environment, item: AgendaItem) -> None:
         def unit(work: Work) -> None:
             stored_clock(work)  # In this transaction: what another thread knows may be older.
-            do(work, item.subject_id)
-            finish(work, item)
+            if finish(work, item):
+                do(work, item.subject_id)
 
         await environment.write(unit, item.caller)
 
     return handle
 
 
-def finish(work: Work, item: AgendaItem) -> None:
-    work.connection.delete(AgendaItem, item.id)
+def finish(work: Work, item: AgendaItem) -> bool:
+    """End an item, before anything it causes is done in this unit.
+
+    False when its lease ran out: it is done already, or in another's hands."""
+    return bool(work.connection.values(ENDED, id=item.id, lease=item.leased_until))
 
 
 def write_plans(work: Work) -> None:
@@ -119,14 +140,33 @@ def late_seconds(work: Work) -> float:
     return max((work.now - due).total_seconds(), 0.0) if due else 0.0
 
 
-def take(work: Work, until: datetime, most: int, kind: str | None = None) -> list[AgendaItem]:
+def planned(work: Work, until: datetime) -> int:
+    """How many items are to be done until then; what they plan in their turn comes on top."""
+    ((count,),) = work.connection.values(PLANNED, parked=False, until=until)
+    return count
+
+
+def take(work: Work, until: datetime, most: int) -> list[AgendaItem]:
     """Lease items that are due; several workers may, and each gets others."""
     now = real()
-    values = {"parked": False, "until": until, "real": now, "most": most, "kind": kind}
-    items = work.connection.rows(AgendaItem, TAKEN_OF_KIND if kind else TAKEN, values)
+    values = {"parked": False, "until": until, "real": now, "most": most}
+    lease = {"leased_until": now + LEASE}
+    items = work.connection.rows(AgendaItem, TAKEN, values)
     for item in items:
-        work.connection.update(AgendaItem, item.id, {"leased_until": now + LEASE})
-    return items
+        work.connection.update(AgendaItem, item.id, lease)
+    return [replace(item, **lease) for item in items]
+
+
+def release_all(work: Work) -> None:
+    """For who knows that whoever holds a lease is dead."""
+    work.connection.execute(work.connection.compiled(RELEASED).text, [])
+
+
+def _put_back(work: Work, item: AgendaItem, **fields: Any) -> None:
+    """Change an item that was not done, unless it is in another's hands by now."""
+    mine = {"id": item.id, "leased_until": item.leased_until}
+    if work.connection.rows(AgendaItem, select_to_change(AgendaItem, *mine), mine):
+        work.connection.update(AgendaItem, item.id, fields)
 
 
 async def run_due(environment: Environment) -> int:
@@ -167,7 +207,7 @@ async def _let_go(environment: Environment, flying: dict[asyncio.Task, AgendaIte
 
     def release(work: Work) -> None:
         for item in items:
-            work.connection.update(AgendaItem, item.id, {"leased_until": None})
+            _put_back(work, item, leased_until=None)
 
     if items:
         await environment.write(release)
@@ -193,22 +233,35 @@ async def take_due(environment: Environment, most: int) -> list[AgendaItem]:
 async def do(environment: Environment, item: AgendaItem) -> bool:
     """Do one item; says whether that went well."""
     try:
-        await environment.handlers[item.kind](environment, item)
+        await _do_patiently(environment, item)
         return True
-    except Unavailable as trouble:
-        # The database's trouble, not the item's: it is tried again when its lease is over.
-        log.error("agenda item %s waits for the database: %s", item.id, trouble)
-        return False
+    except Unavailable:
+        return False  # It is tried again when its lease is over.
     except Exception as error:
         log.exception("agenda item %s of kind %s failed", item.id, item.kind)
         failures = item.failures + 1
-        fields = {
+        fields: dict[str, Any] = {
             "failures": failures,
             "failure": repr(error)[:500],
             "parked": failures >= FAILURES_MAX,
             "leased_until": real() + FAILURE_PAUSE * failures,
         }
-        await environment.write(
-            lambda work: work.connection.update(AgendaItem, item.id, fields), item.caller
-        )
+        await environment.write(lambda work: _put_back(work, item, **fields), item.caller)
         return False
+
+
+async def _do_patiently(environment: Environment, item: AgendaItem) -> None:
+    """The database's trouble is not the item's: it is tried again for as long as it is leased.
+
+    What was done although nobody could say so is not done again: then the item is gone."""
+    assert item.leased_until is not None, "an item is done by whoever has taken it"
+    pause = TROUBLE_PAUSE
+    while True:
+        try:
+            return await environment.handlers[item.kind](environment, item)
+        except Unavailable as trouble:
+            log.error("agenda item %s waits for the database: %s", item.id, trouble)
+            if real() + pause >= item.leased_until:
+                raise
+        await asyncio.sleep(pause.total_seconds())
+        pause *= 2

@@ -141,6 +141,9 @@ class Connection:
 
 
 class Database(Protocol):
+    # Whether no second process can be at work on it.
+    alone: bool
+
     async def start(self) -> None: ...
     async def close(self) -> None: ...
     def glance(self, do: Callable[[Connection], T]) -> Awaitable[T]: ...

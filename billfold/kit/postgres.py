@@ -19,6 +19,7 @@ from typing import TypeVar
 import psycopg
 from psycopg import pq
 from psycopg.errors import DeadlockDetected, SerializationFailure, error_from_result
+from psycopg.pq.abc import PGresult
 from sqlalchemy.dialects.postgresql import psycopg as psycopg_dialect
 
 from billfold.kit.database import Connection
@@ -116,7 +117,7 @@ class PostgresConnection(Connection):
         result = self.driver.pgconn.exec_(b"COMMIT")
         if result.status == pq.ExecStatus.COMMAND_OK and result.command_status == b"COMMIT":
             return
-        lost = self.driver.pgconn.status != pq.ConnStatus.OK
+        lost = self._is_lost(result)
         self.driver.close()
         if lost:
             raise InDoubt("the connection was lost while committing")
@@ -130,13 +131,22 @@ class PostgresConnection(Connection):
         self.asked = monotonic()
         result = self.driver.pgconn.exec_(text)
         if result.status != pq.ExecStatus.COMMAND_OK:
-            lost = self.driver.pgconn.status != pq.ConnStatus.OK
+            lost = self._is_lost(result)
             self.driver.close()
-            # A lost connection has no SQLSTATE by which psycopg would know it.
             raise psycopg.OperationalError("connection lost") if lost else error_from_result(result)
+
+    def _is_lost(self, result: PGresult) -> bool:
+        """Whether the connection is gone. An error without SQLSTATE is none of the server's: libpq
+        still calls a connection good to whose other end it could not write any more."""
+        if self.driver.pgconn.status != pq.ConnStatus.OK:
+            return True
+        failed = result.status == pq.ExecStatus.FATAL_ERROR
+        return failed and result.error_field(pq.DiagnosticField.SQLSTATE) is None
 
 
 class PostgresDatabase:
+    alone = False
+
     def __init__(self, url: str, limits: Limits) -> None:
         self.url = url
         self.limits = limits

@@ -64,6 +64,8 @@ class SqliteConnection(Connection):
 class SqliteDatabase:
     """One writing process; `_group` is what its next transaction will hold."""
 
+    alone = True
+
     def __init__(self, path: str, version: str | None = None) -> None:
         version = version or apsw.sqlite_lib_version()
         if tuple(map(int, version.split("."))) < SQLITE_VERSION_MIN:

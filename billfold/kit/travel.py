@@ -27,14 +27,15 @@ from billfold.kit.work import Work
 
 # Deliveries of one moment wait for their receivers side by side; all else happens one by one.
 SIDE_BY_SIDE = "event.deliver"
-SIDE_BY_SIDE_MAX = 32
+# How much of one moment is taken at once: taking costs a commit, like doing.
+TAKEN_MAX = 32
 ITEMS_MAX = 1_000_000
 # Ids rise with time until then (`ids`).
 ENDS = datetime(2059, 1, 1, tzinfo=UTC)
 OTHERS_PAUSE_SECONDS = 0.05
 # A little more than a lease: by then whoever leased an item has done it or has died.
 OTHERS_SECONDS_MAX = 90
-# Renewed with each item; longer than any delivery may take.
+# Renewed whenever something is taken; longer than any delivery may take.
 WALK_LEASE = timedelta(seconds=30)
 
 
@@ -67,6 +68,18 @@ async def freeze(environment: Environment, frozen: bool) -> Journey:
     return await _walk(environment, lambda work: work.now, frozen)
 
 
+async def inherit(environment: Environment) -> None:
+    """Where only one process can be, what is held was held by one that has died: it need not be
+    waited for. Elsewhere its leases run out."""
+
+    def take_over(work: Work) -> None:
+        agenda.release_all(work)
+        set_clock(work, walk_lease=None)
+
+    if environment.database.alone:
+        await environment.write(take_over)
+
+
 async def resume(environment: Environment) -> None:
     """Finish a jump whose process has died in it; one that is being walked is left alone."""
     if await environment.read(lambda work: _is_orphan(stored_clock(work))):
@@ -84,10 +97,11 @@ async def _walk(
         until = await _turn(environment, target)
         journey = Journey(until)
         while items := await _take(environment, until):
-            if items[0].kind == SIDE_BY_SIDE:
-                await asyncio.gather(*(_do(environment, journey, item) for item in items))
-            else:
-                await _do(environment, journey, items[0])
+            for item in items:
+                if item.kind != SIDE_BY_SIDE:
+                    await _do(environment, journey, item)
+            deliveries = (item for item in items if item.kind == SIDE_BY_SIDE)
+            await asyncio.gather(*(_do(environment, journey, item) for item in deliveries))
             assert journey.done.total() < ITEMS_MAX, "the agenda feeds itself"
         await environment.write(lambda work: _arrive(work, until, frozen))
         await environment.read(stored_clock)
@@ -133,7 +147,7 @@ def _is_orphan(stored: StoredClock) -> bool:
 
 
 async def _take(environment: Environment, until: datetime) -> list[AgendaItem]:
-    """The next item, or all deliveries that come next and at one moment; the clock goes there.
+    """What comes next and is of one moment, in the order in which it was planned; the clock goes there.
 
     What another worker holds comes first in time as well, so the jump waits for it."""
     waited = 0.0
@@ -154,12 +168,10 @@ def _take_now(work: Work, until: datetime) -> tuple[list[AgendaItem], bool]:
     due = agenda.first_due(work)
     if due is None or due > until:
         return [], False
-    items = agenda.take(work, due, 1)
+    items = agenda.take(work, due, TAKEN_MAX)
     if not items:
         set_clock(work, **lease)
         return [], True
-    if items[0].kind == SIDE_BY_SIDE:
-        items += agenda.take(work, due, SIDE_BY_SIDE_MAX - 1, kind=SIDE_BY_SIDE)
     set_clock(work, still=max(items[0].due, work.now), **lease)
     return items, False
 

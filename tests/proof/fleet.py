@@ -1,0 +1,109 @@
+"""All the processes that serve one database, any of which may be killed and started again."""
+
+import asyncio
+import json
+import random
+from datetime import datetime, timedelta
+
+import aiohttp
+import psutil
+
+from billfold.payables import disbursements
+from tests.proof.clients import CODE
+from tests.server import Process, Server, Worker, place_of
+
+CLOCK = "/_control/clock"
+JUMP_SECONDS_MAX = 1800
+
+
+class Fleet:
+    """On SQLite one server, which also works on the agenda; on PostgreSQL API processes that do
+    not, and two workers beside them."""
+
+    def __init__(self, url: str, folder) -> None:
+        self.place = place_of(url)
+        self.folder = folder
+        self.servers: list[Server] = []
+        self.workers: list[Worker] = []
+        self.all: list[Process] = []
+        self.kills = 0
+
+    async def rise(self, round_: int) -> None:
+        """Start what is not there; turn by turn two servers, or one with two processes."""
+        if not self.place:
+            makes = [self._serve]
+        else:
+            servers = [["--workers", "2"]] if round_ % 2 else [[], []]
+            makes = [lambda o=options: self._serve("--no-worker", *o) for options in servers]
+            makes += [self._work] * (2 - len(self.workers))
+        await asyncio.gather(*(asyncio.to_thread(make) for make in makes))
+
+    def _serve(self, *options: str) -> None:
+        server = Server(self.folder, *options, *self.place, BILLFOLD_MFA_CODE=CODE)
+        self.servers.append(server)
+        self.all.append(server)
+
+    def _work(self) -> None:
+        worker = Worker(self.folder, *self.place)
+        self.workers.append(worker)
+        self.all.append(worker)
+
+    async def lose_some(self) -> None:
+        """Kill a worker, or one process of a server that has two, at any moment; it is made anew."""
+        victims = [worker for worker in self.workers if random.random() < 0.6]
+        children = [child for server in self.servers for child in apis_of(server)]
+        if len(children) > 1 and random.random() < 0.6:
+            await asyncio.sleep(random.uniform(0, 0.3))
+            random.choice(children).kill()
+            self.kills += 1
+        for worker in victims:
+            await asyncio.sleep(random.uniform(0, 0.4))
+            self._kill(worker, self.workers)
+        await asyncio.gather(*(asyncio.to_thread(self._work) for _ in victims))
+
+    def lose_servers(self) -> None:
+        for server in list(self.servers):
+            self._kill(server, self.servers)
+
+    def _kill(self, process: Process, among: list) -> None:
+        among.remove(process)
+        process.kill()
+        self.kills += 1
+
+    def end(self) -> None:
+        for process in self.servers + self.workers:
+            process.kill()
+        print(*self.failures(), sep="\n")  # Seen when the test has failed.
+
+    def failures(self) -> list[str]:
+        """What the processes have logged that is a failure of theirs, and not the database's."""
+        lines = [json.loads(line) for each in self.all for line in each.stderr]
+        failed = [line for line in lines if "exception" in line and line.get("status") != 503]
+        return [f"{each.get('route', each['event'])}: {each['exception'][-300:]}" for each in failed]
+
+
+def apis_of(server: Server) -> list[psutil.Process]:
+    """The processes behind one port: the server itself, or those it has started."""
+    own = psutil.Process(server.process.pid)
+    return [each for each in own.children() if "spawn_main" in " ".join(each.cmdline())]
+
+
+async def come_near_to_the_next_step(server: Server) -> None:
+    """Just before six in the morning of a process date, so that workers find much to do at once."""
+    now = datetime.fromisoformat(server.call("GET", CLOCK)["now"])
+    first, *_ = disbursements.TIMETABLE[disbursements.DisbursementType.ACH]
+    due = first.due(disbursements.earliest_process_date(now))
+    await moves(server, set=(due - timedelta(milliseconds=300)).isoformat())
+
+
+async def moves(server: Server, **how) -> dict:
+    """Move time, and wait until what falls due has been done; says what that was."""
+    limit = aiohttp.ClientTimeout(JUMP_SECONDS_MAX)
+    async with (
+        aiohttp.ClientSession(timeout=limit) as http,
+        http.post(f"{server.base}{CLOCK}", json=how) as answer,
+    ):
+        assert answer.status == 200, await answer.text()
+        said = await answer.json()
+    assert said["failed"] == 0
+    return said
