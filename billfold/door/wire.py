@@ -89,7 +89,7 @@ def decode(reads: msgspec.json.Decoder, body: bytes):
 
 
 def _first(error: msgspec.ValidationError) -> str:
-    """What msgspec stopped at, for a name sent twice: its first value was wrong, its last one is not."""
+    """What msgspec stopped at, for a name sent twice: its first value was wrong, its last is not."""
     wrong, _, place = str(error).rpartition(" - at `$")
     return f"{place.rstrip('`').lstrip('.') or 'body'}: {_said(wrong, ...)}"
 
