@@ -23,10 +23,6 @@ REQUESTS_OF_PROOF = {
 CONTROLS = 300
 
 
-def database_of(world: World) -> str:
-    return world.desk.url.partition(":")[0]
-
-
 def fuzz(world: World, operations: list[Operation], seed: int, many: int) -> None:
     random = Random(seed)
     requests = Requests(random, world.pool, world.sessions)
@@ -47,14 +43,14 @@ def world(open_desk, database_url) -> World:
 
 
 def test_made_requests_are_answered_as_documented(world):
-    fuzz(world, TRIED, seeds.of_test(), REQUESTS[database_of(world)])
+    fuzz(world, TRIED, seeds.of_test(), REQUESTS[world.database])
     # A fuzzer whose requests all fail at the door proves little about what lies behind it.
     assert world.done > 1 / 3
 
 
 @pytest.mark.proof
 def test_very_many_made_requests(world):
-    fuzz(world, TRIED, seeds.of_proof(), REQUESTS_OF_PROOF[seeds.PROOF][database_of(world)])
+    fuzz(world, TRIED, seeds.of_proof(), REQUESTS_OF_PROOF[seeds.PROOF][world.database])
 
 
 def test_made_jumps_and_resets(open_desk, sqlite_url):

@@ -47,6 +47,10 @@ class World:
         self.answers: Counter[tuple[str, int]] = Counter()
         self.slowest = (0.0, "")
 
+    @property
+    def database(self) -> str:
+        return self.desk.url.partition(":")[0]
+
     def looks_around(self) -> None:
         """The demo world, all that can be read without an id, and a first payment of a first bill."""
         self.pool.hear(vars(demo_world))
@@ -59,6 +63,7 @@ class World:
             headers = self.sessions.headers(operation.gate) | {HEADER: KEY}
             self.judge(Request(operation, operation.path, headers, body=msgspec.json.encode(body)))
             assert self.pool.bodies[name], f"the good body of {name} was refused"
+        self.answers.clear()
 
     def send(self, request: Request) -> httpx2.Response:
         """Not by desk.asks: chance shall not decide what docs/coverage.md says was seen."""
