@@ -15,7 +15,7 @@ from tests.fuzz import seeds
 from tests.fuzz.requests import Requests
 from tests.fuzz.world import CODE, TRIED, World
 
-REQUESTS = {"sqlite": 2_000, "postgresql": 400}
+REQUESTS = {"sqlite": 6_000, "postgresql": 800}
 REQUESTS_OF_PROOF = {
     "short": {"sqlite": 10_000, "postgresql": 2_000},
     "long": {"sqlite": 60_000, "postgresql": 15_000},
@@ -26,6 +26,8 @@ CONTROLS = 300
 def fuzz(world: World, operations: list[Operation], seed: int, many: int) -> None:
     random = Random(seed)
     requests = Requests(random, world.pool, world.sessions)
+    # A list has a grammar of its own, and as many fields as its rows.
+    operations = [each for each in operations for _ in range(3 if each.asks else 1)]
     for number in range(many):
         request = requests.made(random.choice(operations))
         try:

@@ -105,7 +105,7 @@ class Queries:
     def _filter(self, path: str) -> str:
         name, op = self._field(path), self.random.choice(list(COMPARE))
         known = self.bodies.pool.rows.get(path, {}).get(name)
-        value = self._any(known) if known and self.random.random() < 0.8 else self._any(VALUES)
+        value = self._any(known) if known and self.random.random() < 0.6 else self._any(VALUES)
         if isinstance(value, bool):
             value = str(value).lower()
         if self.random.random() < 0.1:
