@@ -19,6 +19,7 @@ from billfold.payables.bills import Bill, PaymentStatus
 from tests.desk import CALLER, START, V3, bill_of, vendor_of
 
 VENDORS, BILLS, BANKS = f"{V3}/vendors", f"{V3}/bills", f"{V3}/funding-accounts/banks"
+PAYMENTS = f"{V3}/payments"
 OTHER = Caller("00801OTHERORG000othe", "00601OTHERUSER00othe", trusted=True)
 PARIS = {"line1": "1 rue Cler", "city": "Paris", "zipOrPostalCode": "75007", "country": "FR"}
 KINDS = demo_world.CLASSIFICATIONS
@@ -445,6 +446,10 @@ def test_what_is_not_understood_is_refused(desk):
         (BILLS, {"filters": "paymentStatus:eq:paid"}, "BDC_1129"),
         (BILLS, {"filters": "vendorId:eq:\0"}, "BDC_1129"),
         (BILLS, {"sort": "amount"}, "BDC_1130"),
+        (PAYMENTS, {"filters": "amount:gt:ten"}, "BDC_1129"),
+        (PAYMENTS, {"filters": "amount:eq:NaN"}, "BDC_1129"),
+        (PAYMENTS, {"filters": "amount:lt:1e99"}, "BDC_1129"),
+        (PAYMENTS, {"filters": "amount:gte:0.001"}, "BDC_1129"),
         (BANKS, {"filters": "status:eq:VERIFIED"}, "BDC_1130"),
         (BANKS, {"sort": "status"}, "BDC_1130"),
     ):

@@ -52,5 +52,5 @@ def check_depth(body: bytes) -> None:
     if body.count(b"{") + body.count(b"[") <= DEPTH_MAX:
         return
     steps = _STRINGS.sub(b"", body).translate(_STEPS, _NOT_BRACKETS)
-    if max(accumulate(memoryview(steps).cast("b"))) > DEPTH_MAX:
+    if max(accumulate(memoryview(steps).cast("b")), default=0) > DEPTH_MAX:
         raise Refusal(NOT_JSON, f"it is nested deeper than {DEPTH_MAX}")

@@ -44,6 +44,7 @@ __all__ = ["Amount", "Name", "Stamp", "Text", "Wire", "decode", "decoder", "enco
 
 FAULTS_MAX = 100  # A thousand wrong lines are told by their first hundred faults.
 ITEMS_MAX = 1000  # No list of the API is longer.
+NAME_MAX = 100  # Of a name that is said again; no field's is longer.
 
 # As JSON writes it: behind an even number of backslashes. PostgreSQL keeps it in no text.
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
@@ -86,7 +87,7 @@ def decode(reads: msgspec.json.Decoder, body: bytes):
         try:
             return reads.decode(body)
         except msgspec.ValidationError as error:
-            return _decode_leniently(body, reads.type, str(error))
+            return _decode_leniently(body, reads.type, _first(error))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         why = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
         raise Refusal(NOT_JSON, why) from None
@@ -145,6 +146,12 @@ def odd_numbers(value: Any, kind: Any, path: str = "") -> Iterator[str]:
         yield f"{path or 'body'}: an instance of decimal could not be constructed"
 
 
+def _first(error: msgspec.ValidationError) -> str:
+    """What msgspec stopped at, for a name sent twice: its first value was wrong, its last is not."""
+    wrong, _, place = str(error).rpartition(" - at `$")
+    return f"{place.rstrip('`').lstrip('.') or 'body'}: {_said(wrong, ...)}"
+
+
 def _number(text: str) -> Decimal | str:
     """What is no number that can be kept stays a text, and is found to be the wrong type."""
     try:
@@ -161,7 +168,7 @@ def read_query(kind: type[Query], asked: dict[str, str]):
         return msgspec.convert(asked, kind, strict=False)
     except msgspec.ValidationError as error:
         _refuse(faults(asked, kind))
-        raise Refusal(MALFORMED, str(error)) from None
+        raise Refusal(MALFORMED, _first(error)) from None
 
 
 def faults(value: Any, kind: Any, path: str = "") -> Iterator[str]:
@@ -179,6 +186,9 @@ def faults(value: Any, kind: Any, path: str = "") -> Iterator[str]:
                 yield from faults(value[field.encode_name], field.type, at)
             elif field.required:
                 yield f"{at}: must not be {'blank' if _plain(field.type) is str else 'null'}"
+        if inner.__struct_config__.forbid_unknown_fields:
+            for name in value.keys() - {each.encode_name for each in msgspec.structs.fields(inner)}:
+                yield f"{path or 'body'}: has no field {name[:NAME_MAX]}"
     elif isinstance(value, list) and get_origin(inner) is list and value:
         of_items = False
         # A list that is too long is told so first; its thousandth item says nothing new.

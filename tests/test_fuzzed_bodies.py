@@ -1,0 +1,138 @@
+"""Made bodies through the door's decode step: read and written again the same, or refused by the field.
+
+Everything comes from the operation table, so that an operation added tomorrow is tried without a
+line here. A failure prints its seed and the body.
+"""
+
+import time
+from decimal import Decimal
+from random import Random
+from typing import NamedTuple
+
+import msgspec
+import pytest
+
+from billfold.app import OPERATIONS
+from billfold.door.arrival import Arrival
+from billfold.door.door import _asked
+from billfold.door.operations import Operation
+from billfold.door.wire import FAULTS_MAX, decode, encode, read_query
+from billfold.kit.errors import MALFORMED, Refusal
+from tests.fuzz import seeds
+from tests.fuzz.bodies import Bodies
+from tests.fuzz.mistakes import Mistakes
+from tests.fuzz.places import is_told_of_a_field
+from tests.fuzz.pool import Pool
+from tests.fuzz.queries import Queries
+
+BODIES = 25_000
+BODIES_OF_PROOF = {"short": 150_000, "long": 1_000_000}
+A_MINUTE = 100_000
+# Of this thread alone, as others share the machine; the largest bodies hold a hundred bills.
+SECONDS_MAX = 0.25
+FAULT_LENGTH_MAX = 500
+QUERIES = 5_000
+
+WITH_BODY = [each for each in OPERATIONS if each.decoder]
+WITH_QUERY = [each for each in OPERATIONS if each.query or each.asks]
+
+
+class Case(NamedTuple):
+    """What is printed when it fails, and is enough to try it alone."""
+
+    seed: int
+    number: int
+    operation: str
+    body: bytes
+
+
+def try_body(operation: Operation, body: bytes) -> str:
+    """How it was answered: read, or the code of its refusal; what must hold is asserted."""
+    began = time.thread_time()
+    try:
+        read = decode(operation.decoder, body)
+    except Refusal as refusal:
+        assert time.thread_time() - began < SECONDS_MAX
+        told(refusal, operation.body)
+        return refusal.problems[0][0].code or "shape"
+    assert time.thread_time() - began < SECONDS_MAX
+    if is_finite(read):
+        again = decode(operation.decoder, encode(read))
+        assert again == read and encode(again) == encode(read)
+    return "read"
+
+
+def told(refusal: Refusal, kind: object) -> None:
+    """At least one fault, not too many, none too long, and those of the shape begin with a field."""
+    assert 1 <= len(refusal.problems) <= FAULTS_MAX
+    for problem, about in refusal.problems:
+        assert problem.status == 400
+        fault = problem.say(about)
+        assert len(fault) <= FAULT_LENGTH_MAX
+        assert problem is not MALFORMED or is_told_of_a_field(fault, kind), fault
+
+
+def is_finite(value: object) -> bool:
+    """False for "NaN" and the like, which Decimal reads from a text: kit/money refuses it."""
+    plain = msgspec.to_builtins(value, builtin_types=(Decimal,))
+    left = [plain]
+    while left:
+        each = left.pop()
+        if isinstance(each, Decimal) and not each.is_finite():
+            return False
+        left += each.values() if isinstance(each, dict) else each if isinstance(each, list) else ()
+    return True
+
+
+def fuzz(seed: int, many: int) -> dict[str, int]:
+    """Try so many bodies; how they were answered."""
+    random = Random(seed)
+    bodies, mistakes = Bodies(random, Pool(OPERATIONS)), Mistakes(random)
+    answered: dict[str, int] = {}
+    began, cpu = time.perf_counter(), time.process_time()
+    for number in range(many):
+        operation = random.choice(WITH_BODY)
+        body = mistakes.sent(bodies.body(operation.body))
+        try:
+            how = try_body(operation, body)
+        except Exception as failure:
+            raise AssertionError(Case(seed, number, operation.name, body)) from failure
+        answered[how] = answered.get(how, 0) + 1
+    seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
+    print(f"{many} bodies, seed {seed}: {many / seconds * 60:,.0f} a minute; {answered}")
+    assert many / cpu * 60 > A_MINUTE
+    return answered
+
+
+def test_bodies_are_read_and_written_again_or_refused_by_the_field():
+    answered = fuzz(seeds.of_test(), BODIES)
+    # Neither half may fall away: it would prove nothing about the other.
+    assert answered["read"] > BODIES / 3 and answered["shape"] > BODIES / 10
+    assert answered["BDC_1122"] > BODIES / 50
+
+
+@pytest.mark.proof
+def test_very_many_bodies():
+    fuzz(seeds.of_proof(), BODIES_OF_PROOF[seeds.PROOF])
+
+
+def test_query_strings_are_read_or_refused():
+    seed = seeds.of_test()
+    random = Random(seed)
+    queries = Queries(random, Bodies(random, Pool(OPERATIONS)))
+    answered = {"read": 0, "refused": 0}
+    for number in range(QUERIES):
+        operation = random.choice(WITH_QUERY)
+        query = queries.sent(operation)
+        arrival = Arrival("GET", operation.path, query, {}, "127.0.0.1")
+        try:
+            try:
+                read_query(operation.query, arrival.asked()) if operation.query else _asked(arrival)
+                answered["read"] += 1
+            except Refusal as refusal:
+                told(refusal, operation.query)
+                answered["refused"] += 1
+        except Exception as failure:
+            raise AssertionError(Case(seed, number, operation.name, query)) from failure
+    print(f"{QUERIES} query strings, seed {seed}: {answered}")
+    assert min(answered.values()) > QUERIES / 50
