@@ -92,6 +92,12 @@ def test_a_bank_account_with_everything(desk):
     assert_full("BankAccount", "funding_accounts", account)
 
 
+def test_a_user_and_a_role_with_everything(desk):
+    user = desk.call("GET", f"{V3}/users/{demo_world.USER_ID}")
+    assert_full("User", "users_roles", user)
+    assert_full("Role", "users_roles", desk.call("GET", f"{V3}/roles/{user['role']['id']}"))
+
+
 def contains(answer, sent) -> bool:
     """Whether everything that was sent is in the answer as it was sent."""
     if isinstance(sent, dict):

@@ -2,6 +2,9 @@
 
 import pytest
 
+from billfold.access import users_v3
+from billfold.access.roles import Role
+from billfold.access.users import User
 from billfold.funding import bank_accounts_v3
 from billfold.funding.bank_accounts import BankAccount
 from billfold.kit import listing
@@ -14,7 +17,7 @@ from billfold.payables.vendors import Vendor
 
 LISTS = {
     Vendor: vendors_v3.FIELDS, Bill: bills_v3.FIELDS, Payment: payments_v3.FIELDS,
-    BankAccount: bank_accounts_v3.FIELDS,
+    BankAccount: bank_accounts_v3.FIELDS, User: users_v3.FIELDS, Role: users_v3.ROLE_FIELDS,
 }  # fmt: skip
 VALUES = {
     listing.moment: "2027-01-01", listing.yes_or_no: "true", bills_v3.date.fromisoformat: "2027-01-01",
@@ -70,14 +73,7 @@ def test_every_filter_and_every_sort_is_answered_from_an_index(desk, record):
         for placed in (False, True):
             found = plan(desk, record, fields, asked, placed)
             assert "INDEX" in found.upper(), (asked, found)
-            for slow in (
-                "SCAN vendors",
-                "SCAN bills",
-                "SCAN payments",
-                "TEMP B-TREE",
-                "Seq Scan",
-                "Sort",
-            ):
+            for slow in ("SCAN ", "TEMP B-TREE", "Seq Scan", "Sort"):
                 assert slow not in found, (asked, placed, found)
 
 
