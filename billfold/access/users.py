@@ -93,7 +93,7 @@ def _login_for(work: Work, username: str | None, email: str) -> Login:
     return login
 
 
-_OF_EMAIL = (
+OF_EMAIL = (
     sa.select(User.table)
     .where(User.c.organization_id == sa.bindparam("organization_id"))
     .where(small(User.c.email) == sa.bindparam("email"))
@@ -103,7 +103,7 @@ _OF_EMAIL = (
 def _with_email(work: Work, email: str) -> list[User]:
     """Users of the caller's organization, whatever name they sign in with."""
     values = {"organization_id": work.organization_id, "email": email.translate(LOWER)}
-    return work.connection.rows(User, _OF_EMAIL, values)
+    return work.connection.rows(User, OF_EMAIL, values)
 
 
 def change_user(work: Work, user_id: str, **fields) -> User:
