@@ -24,6 +24,8 @@ READS = [
     ("PATCH", f"{BILLS}/00n01NOBODYHERE00none", {"description": "A"}),
     ("POST", f"{V3}/login", {"username": "a", "password": "b", "organizationId": "c", "devKey": "d"}),
     ("POST", f"{V3}/mfa/challenge/validate", {"challengeId": "a", "token": "1"}),
+    ("POST", f"{V3}/users", {"firstName": "A", "lastName": "B", "email": "a@b.test"}),
+    ("POST", f"{V3}/partner/login", {"username": "a", "password": "b", "appKey": "c"}),
 ]
 BY_ROUTE = pytest.mark.parametrize("method, path, good", READS, ids=lambda each: str(each)[:60])
 DEEP = 20_000

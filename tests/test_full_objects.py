@@ -3,6 +3,7 @@
 import pytest
 
 from billfold import demo_world
+from billfold.access.partners import Partner
 from tests.contract.full import assert_full
 from tests.desk import V3, bill_of
 
@@ -90,6 +91,37 @@ def test_a_bank_account_with_everything(desk):
     banks = f"{V3}/funding-accounts/banks"
     account = desk.call("GET", f"{banks}/{demo_world.BANK_ACCOUNT_ID}")
     assert_full("BankAccount", "funding_accounts", account)
+
+
+def test_a_user_and_a_role_with_everything(desk):
+    user = desk.call("GET", f"{V3}/users/{demo_world.USER_ID}")
+    assert_full("User", "users_roles", user)
+    assert_full("Role", "users_roles", desk.call("GET", f"{V3}/roles/{user['role']['id']}"))
+
+
+ORGANIZATION = {
+    "name": "Noodles", "address": ADDRESS, "mailingAddress": ADDRESS | {"line1": "PO Box 9"},
+    "phone": "2175550100", "companyOwner": {"name": "Pat Owner", "dateOfBirth": "1980-01-01"},
+    "taxId": "111222333", "taxIdType": "EIN", "industry": "Restaurant Caterer or Bar",
+    "businessCategory": "LLC", "accountType": "BUSINESS", "processingOptions": {
+        "mailingAddressSameAsPhysical": False, "individualTransferOut": True,
+        "individualTransferIn": False,
+    },
+}  # fmt: skip
+
+
+def test_an_organization_with_everything(desk):
+    shows = {"shows_name": True}
+    desk.writes(lambda work: work.connection.update(Partner, demo_world.PARTNER_ID, shows))
+    body = {
+        "appKey": demo_world.APPLICATION_KEY, "username": demo_world.PARTNER_USERNAME,
+        "password": demo_world.PARTNER_PASSWORD,
+    }  # fmt: skip
+    session = desk.call("POST", f"{V3}/partner/login", body, session="")["sessionId"]
+    headers, path = {"appKey": body["appKey"]}, f"{V3}/partner/organizations"
+    made = desk.call("POST", path, ORGANIZATION, status=201, headers=headers, session=session)
+    assert_full("Organization", "organizations", made)
+    assert contains(made, ORGANIZATION)
 
 
 def contains(answer, sent) -> bool:

@@ -155,9 +155,10 @@ CROSSINGS: dict[str, str] = {
     "kit/agenda.py": "AgendaItem.caller",
     # A session is what the gate lets in.
     "access/sessions.py": "Session.caller",
-    # Whoever has proved who they are signs in, and a partner for its own users.
+    # Whoever has proved who they are signs in.
     "access/sign_in.py": "sign_in",
-    "access/partners.py": "login_as_user",
+    # A partner signs in for its own users, and chooses the plans of its own organizations.
+    "access/partners.py": "login_as_user, set_price_plan",
     # A new organization is made by whoever signs up, or by a partner.
     "access/organizations.py": "found",
     # A partner's header names one of its organizations.

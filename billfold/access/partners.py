@@ -1,10 +1,13 @@
 """Partners: who makes organizations for others, signs in for their users, and reaches no one else's."""
 
+from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
+from msgspec import UNSET, UnsetType
 
-from billfold.access import attempts, keys, mfa, sessions, users
+from billfold.access import attempts, keys, mfa, organizations, sessions, users
 from billfold.access.keys import KeyKind
 from billfold.access.organizations import Organization
 from billfold.access.roles import RoleType
@@ -96,6 +99,31 @@ def child(work: Work, partner_id: str, organization_id: str) -> Organization:
     if found is None or found.partner_id != partner_id:
         raise Refusal(NOT_FOUND, organization_id)
     return found
+
+
+def create_organization(
+    work: Work, partner: Session, details: dict[str, Any], tax_id: str | UnsetType | None = UNSET
+) -> Organization:
+    """An organization of the partner's own, with the six roles and without users. What else happens in
+    this unit happens within it. Raises BDC_1119 (400)."""
+    because = "a partner makes an organization"
+    return organizations.create(work, details, tax_id, because=because, partner_id=partner.partner_id)
+
+
+def set_price_plan(work: Work, partner: Session, organization_id: str, plan: str) -> None:
+    """Put one of the partner's organizations on another plan; raises BDC_1205 (404)."""
+    assert partner.partner_id is not None
+    organization = child(work, partner.partner_id, organization_id)
+    because = "the partner chooses its organizations' plans"
+    work.for_organization(organization.id, partner.user_id, because=because)
+    work.change(organizations.hold_own(work), price_plan=plan)
+
+
+def shown_names(work: Work, some: Iterable[Organization]) -> dict[str | None, str]:
+    """The names of those partners of some organizations who let them be told, by their ids."""
+    ids = {each.partner_id for each in some if each.partner_id}
+    found = {id: work.connection.first(Partner, id=id) for id in ids}
+    return {id: partner.name for id, partner in found.items() if partner and partner.shows_name}
 
 
 def login_as_user(

@@ -81,7 +81,9 @@ DEFAULTS = {
 }
 
 
-@table("roles", ids="user_role", by=["created_time", "updated_time", "description"], lasting=True)
+@table(
+    "roles", ids="user_role", by=["created_time", "updated_time", "description", "type"], lasting=True
+)
 class Role(Owned, frozen=True):
     type: RoleType
     description: str

@@ -7,7 +7,8 @@ import sqlalchemy as sa
 from billfold.access import organizations, roles, sessions
 from billfold.access.roles import Role, RoleType
 from billfold.kit.errors import INVALID_VALUE, MALFORMED, NOT_POSSIBLE, Refusal
-from billfold.kit.tables import Owned, Record, table
+from billfold.kit.listing import LOWER
+from billfold.kit.tables import Owned, Record, small, table
 from billfold.kit.work import Work
 
 USERNAME_LENGTH_MAX = 40
@@ -28,6 +29,7 @@ class Login(Record, frozen=True):
 @table(
     "users", sa.Index("ix_users_login", "login_id", "id"), ids="user",
     by=["login_id", "created_time", "updated_time", "archived", "first_name", "last_name", "role_id"],
+    begins_by=["email"],
     audited=True,
 )  # fmt: skip
 class User(Owned, frozen=True):
@@ -60,11 +62,15 @@ def add_user(
     if there is one, else with a new one that has no password yet.
 
     Raises BDC_1205 (404) for an unknown role and BDC_1143 (400) where the person is a user here
-    already, or the user name is another's."""
+    already, or the user name is another's. A partner may give two users one e-mail address, because it
+    tells them apart by their user names."""
+    if username and "@" in username:
+        raise Refusal(MALFORMED, "username: must not be an e-mail address")
     role = roles.role_of(work, role_id)
     organizations.hold_own(work)  # The same person twice at once shall not each find nobody.
     login = _login_for(work, username, email)
-    if any(user.organization_id == work.organization_id for user in users_of(work, login)):
+    here = [user for user in users_of(work, login) if user.organization_id == work.organization_id]
+    if here or (not username and _with_email(work, email)):
         raise Refusal(INVALID_VALUE, f"email: {email} is a user of the organization already")
     return work.add(
         User, login_id=login.id, first_name=first_name, last_name=last_name, email=email,
@@ -76,8 +82,6 @@ def _login_for(work: Work, username: str | None, email: str) -> Login:
     """A partner's user name is one person's alone; an e-mail address may work in several
     organizations with one password."""
     name = (username or email).strip().lower()
-    if username and "@" in username:
-        raise Refusal(MALFORMED, "username: must not be an e-mail address")
     login = work.connection.first(Login, name=name)
     if login and username:
         raise Refusal(INVALID_VALUE, f"username: {username} is taken")
@@ -89,13 +93,26 @@ def _login_for(work: Work, username: str | None, email: str) -> Login:
     return login
 
 
+OF_EMAIL = (
+    sa.select(User.table)
+    .where(User.c.organization_id == sa.bindparam("organization_id"))
+    .where(small(User.c.email) == sa.bindparam("email"))
+)
+
+
+def _with_email(work: Work, email: str) -> list[User]:
+    """Users of the caller's organization, whatever name they sign in with."""
+    values = {"organization_id": work.organization_id, "email": email.translate(LOWER)}
+    return work.connection.rows(User, OF_EMAIL, values)
+
+
 def change_user(work: Work, user_id: str, **fields) -> User:
     """Name, e-mail or role; raises BDC_1205 (404) for an unknown user or role, and BDC_1143 (422)
     where no active administrator would be left."""
     organizations.hold_own(work)
     user = work.hold(User, user_id)
     if (role_id := fields.get("role_id")) is not None:
-        role = roles.role_of(work, role_id)
+        role = work.find(Role, role_id)
         if role.type is not RoleType.ADMINISTRATOR:
             _keep_an_administrator(work, user)
         sessions.set_role(work, user.id, role.type)

@@ -1,6 +1,6 @@
 """A request as it stands at the door: its line, its headers and, once it was let in, its body."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
 from billfold.access.sessions import Session
@@ -20,6 +20,8 @@ class Arrival:
     route: str = ""
     caller: Caller | None = None
     session: Session | None = None
+    # Keys and session ids that an older form of a request has in its body.
+    in_body: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, scope) -> "Arrival":
@@ -35,7 +37,7 @@ class Arrival:
 
     def credential(self, name: str) -> str:
         """A key or a session id, from where this version of the API has them."""
-        return self.header(name)
+        return self.header(name) or self.in_body.get(name, "")
 
     @property
     def declared_length(self) -> int:

@@ -122,6 +122,8 @@ class Door:
                 return session, work.now
             return None
 
+        if operation.gate.reads_body:
+            arrival.body = await read_body(receive, arrival.declared_length)
         if admitted := await self.environment.glance(admit):
             self.uses.note(*admitted)
         if operation.query_name and operation.query:
@@ -136,7 +138,8 @@ class Door:
         )
 
     async def _body(self, operation: Operation, arrival: Arrival, receive):
-        arrival.body = await read_body(receive, arrival.declared_length)
+        if not operation.gate.reads_body:
+            arrival.body = await read_body(receive, arrival.declared_length)
         if operation.body_may_be_empty and not arrival.body.strip():
             return operation.body_default
         return decode(operation.decoder, arrival.body)

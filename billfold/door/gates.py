@@ -9,6 +9,7 @@ from billfold.access.keys import KeyKind
 from billfold.access.roles import Permission
 from billfold.access.sessions import Session, SessionKind
 from billfold.door.arrival import Arrival
+from billfold.door.wire import Wire, decode, decoder
 from billfold.kit.addresses import is_loopback
 from billfold.kit.errors import (
     BAD_DEVELOPER_KEY,
@@ -33,6 +34,8 @@ class Gate:
     check: Callable[[Work, Arrival], Session | None]
     # Only after two-step sign-in, because the operation moves money.
     trusted: bool = False
+    # Who asks may stand in the body, which is then read before anybody is let in.
+    reads_body: bool = False
 
     def admit(
         self, work: Work, arrival: Arrival, asked: Permission | None,
@@ -74,6 +77,25 @@ def _partner(work: Work, arrival: Arrival) -> Session:
     if session.kind is not SessionKind.PARTNER:
         raise Refusal(SESSION_INVALID)
     return session
+
+
+class _OlderBody(Wire):
+    session_id: str | None = None
+
+
+_reads_older_body = decoder(_OlderBody)
+
+
+def _partner_in_body(work: Work, arrival: Arrival) -> Session:
+    """Until June 2024 the session of a partner stood in the body of login-as-user. Clients from before
+    still send it there, and no header."""
+    if not arrival.header("sessionId"):
+        try:
+            found = decode(_reads_older_body, arrival.body).session_id
+        except Refusal:
+            found = None  # Nobody is told what is wrong with a body before they are let in.
+        arrival.in_body = {"sessionId": found or ""}
+    return _partner(work, arrival)
 
 
 def _partner_on_child(work: Work, arrival: Arrival) -> Session:
@@ -142,6 +164,9 @@ SIGNED_IN = Gate("signed in", ("sessionId", "devKey"), _signed_in)
 TRUSTED = Gate("trusted", ("sessionId", "devKey"), _signed_in, trusted=True)
 ANY_SESSION = Gate("signed in, or a partner", ("sessionId", "devKey"), _any_session)
 PARTNER = Gate("partner", ("sessionId", "appKey"), _partner)
+PARTNER_IN_BODY = Gate(
+    "partner, or in the body", ("sessionId", "appKey"), _partner_in_body, reads_body=True
+)
 PARTNER_ON_CHILD = Gate(
     "partner on a child", ("sessionId", "appKey", "organizationId"), _partner_on_child
 )

@@ -12,6 +12,7 @@ from typing import Annotated, Any, get_args, get_origin
 
 import msgspec
 from msgspec import UNSET, Meta, Struct
+from msgspec.structs import asdict
 
 from billfold.door.limits import check_depth
 from billfold.kit.clock import stamp
@@ -40,7 +41,7 @@ Currency = Annotated[str, Meta(pattern="^[A-Z]{3}$")]
 Stamp = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 Amount = Decimal
 
-__all__ = ["Amount", "Name", "Stamp", "Text", "Wire", "decode", "decoder", "encode", "stamp"]
+__all__ = ["Amount", "Name", "Stamp", "Text", "Wire", "decode", "decoder", "encode", "sent", "stamp"]
 
 FAULTS_MAX = 100  # A thousand wrong lines are told by their first hundred faults.
 ITEMS_MAX = 1000  # No list of the API is longer.
@@ -53,6 +54,12 @@ _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _WRITTEN_NUMBER = re.compile(r"[-+.0-9eE\s]*")
 
 encode = msgspec.json.Encoder(decimal_format="number").encode
+
+
+def sent(patch: Struct) -> dict[str, Any]:
+    """The fields of a patch that were sent, by their names; null is sent, too."""
+    return {name: value for name, value in asdict(patch).items() if value is not UNSET}
+
 
 WORDS = (
     (r"`array` of length (>=|<=) (\d+)", r"size must be \1 \2"),

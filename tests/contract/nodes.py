@@ -111,9 +111,9 @@ class SchemaReader:
 
     def _described(self, spec: dict, file: str) -> Node:
         kinds = kinds_of(spec)
-        values = tuple(str(value) for value in spec.get("enum", ()))
-        if "enum_ref" in spec:
-            values = self._enum(spec["enum_ref"], file)
+        named = spec.get("enum_ref") or spec.get("enum", ())
+        # `enum: RoleType` names one of the file's, as `enum_ref` does.
+        values = self._enum(named, file) if isinstance(named, str) else tuple(map(str, named))
         node = Node(kinds, values=values, keeps=bool(values), source=spec.get("src", "D"))
         inline = spec.get("fields") or {}
         if "array" in kinds:

@@ -50,6 +50,7 @@ def test_answers(name, path, kinds):
     ("GET /connect/v3/login/session", "mfaStatus", 5, "CHALLENGE"),
     ("POST /connect/v3/mfa/setup/validate", "status", 2, "SUCCESS"),
     ("GET /connect/v3/documents/upload-status", "[].status", 3, "IVA_PROCESSING"),
+    ("GET /connect/v3/roles/{id}", "type", 11, "PURCHASE_REQUESTER"),
     ("GET /connect/v3/vendors/{id}", "address.country", 0, None),
 ])  # fmt: skip
 def test_enums_are_whole_or_not_given(name, path, count, value):
