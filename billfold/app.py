@@ -14,7 +14,16 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from billfold import control, demo_world
-from billfold.access import health_v3, mfa_v3, partners_v3, sessions_v3, users_v3
+from billfold.access import (
+    health_v3,
+    mfa_v3,
+    organizations_v3,
+    partners_v3,
+    sessions_v3,
+    users_v3,
+    verifications,
+    verifications_v3,
+)
 from billfold.books import audit
 from billfold.door import reference
 from billfold.door.door import Door
@@ -38,7 +47,7 @@ from billfold.payables import bills_v3, payments, payments_v3, vendors_v3
 from billfold.settings import Settings, load
 
 VOICES = (
-    sessions_v3, mfa_v3, users_v3, partners_v3, bank_accounts_v3, vendors_v3, bills_v3, payments_v3,
+    sessions_v3, mfa_v3, users_v3, partners_v3, organizations_v3, verifications_v3, bank_accounts_v3, vendors_v3, bills_v3, payments_v3,
     subscriptions_v3, health_v3, control,
 )  # fmt: skip
 TROUBLE_PAUSE_SECONDS = 1.0
@@ -78,7 +87,11 @@ class Billfold:
             ids=Ids(),
             post=post,
             passwords=Passwords(policy.cheap_passwords),
-            handlers={payments.STEP: agenda.rule(payments.take_step)},
+            handlers={
+                payments.STEP: agenda.rule(payments.take_step),
+                verifications.DECIDE: agenda.rule(verifications.decide),
+                verifications.REVIEWED: agenda.rule(verifications.finish_review),
+            },
         )
         self.watch = Watch(settings.log == "requests", settings.slow_milliseconds / 1000)
         self.sender = Sender(policy, self.watch)

@@ -3,9 +3,10 @@
 Every constant is invented. The README lists them; later areas add their own here.
 """
 
-from datetime import date
+from datetime import date, timedelta
 
-from billfold.access import keys, mfa, partners, roles
+from billfold.access import keys, mfa, partners, roles, verifications
+from billfold.access.billing import BillingStatement, Charge, PaymentStatus
 from billfold.access.messages import Channel
 from billfold.access.organizations import AccountType as OrganizationType
 from billfold.access.organizations import Address, Organization, Owner, TaxIdType
@@ -37,6 +38,7 @@ OTHERS = {
     RoleType.CLERK: ("Emil", "Entry", "+14155550146"),
     RoleType.AUDITOR: ("Fay", "Figures", "+14155550147"),
 }
+STATEMENT_ID = "bst01DEMOSTATEMEdemo"
 PARTNER_ID = "prt01DEMOPARTNERdemo"
 PARTNER_LOGIN_ID = "00601DEMOPARTLOGdemo"
 PARTNER_USERNAME = "pia@partner.example"
@@ -109,7 +111,24 @@ def fill(work: Work, password_hash: str, partner_password_hash: str) -> None:
     partner = partners.add(work, "Demo Partner", APPLICATION_KEY, PARTNER_DEVELOPER_KEY, id=PARTNER_ID)
     person = work.insert(Login(PARTNER_LOGIN_ID, PARTNER_USERNAME, partner_password_hash))
     partners.add_person(work, partner, person)
+    verifications.vouch(work)
+    _add_statement(work)
     _fill_books(work)
+
+
+def _add_statement(work: Work) -> None:
+    """What the month before would have cost, to have one to look at."""
+    last = work.today.replace(day=1) - timedelta(days=1)
+    charges = [
+        Charge(5, "Users", "user", 49_00 * 5), Charge(12, "ACH payments", "payment", 59 * 12),
+        Charge(3, "Checks", "payment", 199 * 3),
+    ]  # fmt: skip
+    work.add(
+        BillingStatement, id=STATEMENT_ID, amount_cents=sum(each.amount_cents for each in charges),
+        period_start=last.replace(day=1), period_end=last, description=f"Billfold, {last:%B %Y}",
+        invoice_date=last + timedelta(days=1), invoice_number=f"BF-{last:%Y%m}-1",
+        payment_status=PaymentStatus.PAID, payment_date=last + timedelta(days=2), charges=charges,
+    )  # fmt: skip
 
 
 def _add_user(

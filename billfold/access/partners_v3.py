@@ -19,6 +19,7 @@ from billfold.access.sessions import Session
 from billfold.access.sessions_v3 import Given
 from billfold.access.users import USERNAME_LENGTH_MAX
 from billfold.access.users_v3 import Email, RoleList, RoleView, UserList, UserPatchRequest, UserView
+from billfold.access.verifications_v3 import RiskPhoneRequest
 from billfold.door.arrival import Arrival
 from billfold.door.gates import PARTNER, PARTNER_IN_BODY, PARTNER_ON_CHILD, PUBLIC
 from billfold.door.operations import Operations
@@ -84,13 +85,6 @@ class PricePlanRequest(Wire):
 
 class PricePlanResponse(Wire):
     status: Literal["SUCCESS"]
-
-
-class RiskPhoneRequest(Wire):
-    """`phoneNumber` ends in ten digits."""
-
-    phone_number: Name
-    phone_type: Literal["MOBILE", "WORK", "HOME"]
 
 
 class PartnerUserRequest(Wire):

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import date
 from typing import Any
 
+from billfold.access.verifications import Verification
 from billfold.door.wire import Amount, Stamp, Wire, encode, stamp
 from billfold.events.catalog import TYPES
 from billfold.funding.bank_accounts import BankAccount, masked
@@ -287,6 +288,7 @@ BY_RECORD: dict[type[Record], Callable[[Work, Any], dict[str, Any]]] = {
     Bill: lambda work, row: {"bill": of_bill(work, row)},
     Payment: lambda work, row: {"payment": of_payment(work, row)},
     FailedPayment: of_failed_payment,
+    Verification: lambda work, row: {"risk-verification": {"decision": row.status}},
 }
 
 

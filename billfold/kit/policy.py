@@ -18,6 +18,8 @@ class Policy:
     webhooks_to_private_addresses: bool
     # BILL's documented rates: logins an hour, texts a minute.
     limits_rates: bool
+    # Verifications of organizations are decided by themselves, on the clock; elsewhere by a person.
+    decides_risk: bool
     # Wrong passwords in a row that lock a login, and for how long; 0: nobody is locked out.
     sign_in_failures_max: int = 5
     sign_in_pause_minutes: int = 15
@@ -25,8 +27,10 @@ class Policy:
     fixed_code: str | None = None
 
 
-SANDBOX = Policy("sandbox", True, True, True, True, True, True, limits_rates=False)
-PRODUCTION = Policy("production", False, False, False, False, False, False, limits_rates=True)
+SANDBOX = Policy("sandbox", True, True, True, True, True, True, limits_rates=False, decides_risk=True)
+PRODUCTION = Policy(
+    "production", False, False, False, False, False, False, limits_rates=True, decides_risk=False
+)
 POLICIES = {policy.name: policy for policy in (SANDBOX, PRODUCTION)}
 
 

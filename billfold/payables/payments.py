@@ -1,13 +1,14 @@
 """Payments: money on its way to a vendor, from scheduled to cleared or cancelled."""
 
 from collections.abc import Callable, Sequence
-from datetime import date
+from datetime import date, timedelta
 from enum import StrEnum
 from typing import Annotated, Any
 
 import msgspec
 import sqlalchemy as sa
 
+from billfold.access import verifications
 from billfold.funding import bank_accounts
 from billfold.kit.bulk import all_or_none
 from billfold.kit.errors import (
@@ -199,7 +200,7 @@ def pay_bills(
 
     `name` says which line a problem is of, where several lines could be meant.
 
-    Raises BDC_1151, BDC_1152, BDC_1159, BDC_1205 and BDC_1143 (422), and BDC_1246 for the innocent.
+    Raises BDC_1150, BDC_1151, BDC_1152, BDC_1159, BDC_1205 and BDC_1143 (422), and BDC_1246 for the innocent.
     Bills of one vendor are combined, up to 35 a payment, where the vendor says so."""
     _check_account(work, terms)
     process_date = disbursements.process_date(work.now, terms.process_date)
@@ -248,9 +249,13 @@ def pay_new_bill(work: Work, terms: Terms, amount_cents: int) -> Payment:
 def cancel_payment(work: Work, payment_id: str) -> Payment:
     """Only while it is scheduled; what was set aside on its bills is due again."""
     payment = work.hold(Payment, payment_id)
-    _move(work, payment, S.CANCELED, cancel_requested=True)
-    _each_bill(work, payment, lambda bill, cents: bills.release(work, bill, cents))
+    _cancel(work, payment, cancel_requested=True)
     return payment
+
+
+def _cancel(work: Work, payment: Payment, **also: Any) -> None:
+    _move(work, payment, S.CANCELED, **also)
+    _each_bill(work, payment, lambda bill, cents: bills.release(work, bill, cents))
 
 
 def take_step(work: Work, payment_id: str) -> None:
@@ -261,6 +266,8 @@ def take_step(work: Work, payment_id: str) -> None:
         return  # It was cancelled, or the last step was taken already.
     if work.now < step.due(payment.process_date):
         return _plan_next(work, payment)
+    if payment.status is S.SCHEDULED and not verifications.may_pay(work):
+        return _keep_back(work, payment)
     also: dict[str, Any] = {}
     if step.status is S.SENT:
         also["sent_date"] = work.today
@@ -272,6 +279,15 @@ def take_step(work: Work, payment_id: str) -> None:
         _each_bill(work, payment, lambda bill, cents: bills.settle(work, vendor, bill, cents))
         work.tally(vendor, last_payment_date=payment.process_date)
     _plan_next(work, payment)
+
+
+def _keep_back(work: Work, payment: Payment) -> None:
+    """No money moves for an organization that is on hold: its payments wait from day to day. One that
+    was declined pays nothing any more."""
+    if verifications.is_declined(work):
+        _cancel(work, payment)
+    else:
+        work.plan(work.now + timedelta(days=1), STEP, payment.id)
 
 
 class FailedPayment(Record, frozen=True):
@@ -316,6 +332,7 @@ def of_bills(work: Work, found: Sequence[Bill]) -> dict[str, list[tuple[Payment,
 
 
 def _check_account(work: Work, terms: Terms) -> None:
+    verifications.check_may_pay(work)
     if terms.funding_type is FundingType.BANK_ACCOUNT:
         assert terms.funding_account_id is not None
         bank_accounts.able_to_pay(work, terms.funding_account_id)

@@ -17,6 +17,7 @@ from billfold.kit.errors import (
     NO_SUCH_REFERENCE,
     NOT_FOUND,
     NOT_POSSIBLE,
+    NOT_VERIFIED,
     PROCESS_DATE,
     ROLLED_BACK,
     Refusal,
@@ -202,7 +203,14 @@ def list_payments(work: Work, asked: Asked) -> PaymentList:
     return PaymentList(views(work, page.rows), page.next_page, page.prev_page)
 
 
-REFUSES = [ACCOUNT_CANNOT_PAY, PROCESS_DATE, BILL_OVERPAID, NO_SUCH_REFERENCE, NOT_POSSIBLE]
+REFUSES = [
+    NOT_VERIFIED,
+    ACCOUNT_CANNOT_PAY,
+    PROCESS_DATE,
+    BILL_OVERPAID,
+    NO_SUCH_REFERENCE,
+    NOT_POSSIBLE,
+]
 
 
 @operations.post("/connect/v3/payments", TRUSTED, may=Permission.PAY_BILLS, refuses=REFUSES)
