@@ -4,7 +4,7 @@ msgspec stops at the first fault; `faults` walks the value again and names them 
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal, InvalidOperation
 from itertools import islice
 from typing import Annotated, Any, get_args, get_origin
@@ -69,7 +69,18 @@ def decoder(kind: type) -> msgspec.json.Decoder:
     return msgspec.json.Decoder(kind, strict=False)
 
 
-def decode(reads: msgspec.json.Decoder, body: bytes):
+# What is wrong and where: the path in the body, "" for the body itself, and the words for it.
+Fault = tuple[str, str]
+
+
+def all_faults(found: list[Fault]) -> Refusal:
+    """As v3 says them: one element for each, without a code."""
+    return Refusal.of([(MALFORMED, f"{path or 'body'}: {words}") for path, words in found])
+
+
+def decode(
+    reads: msgspec.json.Decoder, body: bytes, refusal: Callable[[list[Fault]], Refusal] = all_faults
+):
     """The body as what it must be; every fault is named, as far as there is room for them."""
     if not body.strip():
         raise Refusal(MALFORMED, "body: must not be null")
@@ -81,7 +92,7 @@ def decode(reads: msgspec.json.Decoder, body: bytes):
             return reads.decode(body)
         except msgspec.ValidationError as error:
             found = list(islice(faults(_untyped(body), reads.type), FAULTS_MAX))
-            raise Refusal.of([(MALFORMED, fault) for fault in found or [str(error)]]) from None
+            raise refusal(found or [("", str(error))]) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         why = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
         raise Refusal(NOT_JSON, why) from None
@@ -98,16 +109,17 @@ def _number(text: str) -> Decimal | str:
 _untyped = msgspec.json.Decoder(float_hook=_number).decode
 
 
-def read_query(kind: type[Query], asked: dict[str, str]):
+def read_query(
+    kind: type[Query], asked: dict[str, str], refusal: Callable[[list[Fault]], Refusal] = all_faults
+):
     try:
         return msgspec.convert(asked, kind, strict=False)
     except msgspec.ValidationError:
-        found = [(MALFORMED, fault) for fault in faults(asked, kind)]
-        raise Refusal.of(found) from None
+        raise refusal(list(faults(asked, kind))) from None
 
 
-def faults(value: Any, kind: Any, path: str = "") -> Iterator[str]:
-    """Everything that is wrong with a value, as "path: what it must be"."""
+def faults(value: Any, kind: Any, path: str = "") -> Iterator[Fault]:
+    """Everything that is wrong with a value: where, and what it must be."""
     try:
         msgspec.convert(value, kind, strict=False)
         return
@@ -120,7 +132,7 @@ def faults(value: Any, kind: Any, path: str = "") -> Iterator[str]:
             if field.encode_name in value:
                 yield from faults(value[field.encode_name], field.type, at)
             elif field.required:
-                yield f"{at}: must not be {'blank' if _plain(field.type) is str else 'null'}"
+                yield at, f"must not be {'blank' if _plain(field.type) is str else 'null'}"
     elif isinstance(value, list) and get_origin(inner) is list and value:
         of_items = False
         # A list that is too long is told so first; its thousandth item says nothing new.
@@ -130,9 +142,9 @@ def faults(value: Any, kind: Any, path: str = "") -> Iterator[str]:
                 of_items = True
                 yield fault
         if not of_items:
-            yield f"{path or 'body'}: {_said(wrong, value)}"
+            yield path, _said(wrong, value)
     else:
-        yield f"{path or 'body'}: {_said(wrong, value)}"
+        yield path, _said(wrong, value)
 
 
 def _plain(kind: Any) -> Any:
