@@ -8,10 +8,10 @@ the envelope.
 """
 
 import re
+from binascii import a2b_qp
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from urllib.parse import parse_qsl
 
 from msgspec import Struct
 
@@ -88,17 +88,31 @@ class FormArrival(Arrival):
 
 
 def _fields(form: bytes) -> dict[str, str]:
-    try:
-        text = form.decode().strip()
-        found = dict(
-            parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=FIELDS_MAX)
-        )
-    except ValueError:
-        raise Refusal(MALFORMED, "the form cannot be read") from None
-    for name, value in found.items():
-        if "\0" in name or "\0" in value:
-            raise Refusal(INVALID_PARAMETER, f"{name}, no text may hold a NUL character")
+    if form.count(b"&") >= FIELDS_MAX:
+        raise Refusal(MALFORMED, f"the form has more than {FIELDS_MAX} fields")
+    if _BAD_ESCAPE.search(form):
+        raise Refusal(MALFORMED, "the form is not percent-encoded")
+    found: dict[str, str] = {}
+    for field in form.strip().split(b"&"):
+        name, _, value = field.partition(b"=")
+        found[_decoded(name)] = _decoded(value)
     return found
+
+
+_BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+
+
+def _decoded(text: bytes) -> str:
+    """Percent-decoded as quoted-printable, which is the same with another sign: that runs at the speed
+    of C, while a megabyte of escapes would hold everybody up for half a second in the library's loop."""
+    quoted = text.replace(b"+", b" ").replace(b"=", b"=3D").replace(b"%", b"=")
+    try:
+        decoded = a2b_qp(quoted).decode()
+    except UnicodeDecodeError:
+        raise Refusal(MALFORMED, "the form is not UTF-8") from None
+    if "\0" in decoded:
+        raise Refusal(INVALID_PARAMETER, "no text may hold a NUL character")
+    return decoded
 
 
 def first_fault(found: list[Fault]) -> Refusal:
