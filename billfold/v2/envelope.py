@@ -104,7 +104,7 @@ _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 def _decoded(text: bytes) -> str:
     """Percent-decoded as quoted-printable, which is the same with another sign: that runs at the speed
-    of C, while a megabyte of escapes would hold everybody up for half a second in the library's loop."""
+    of C, while a megabyte of escapes would hold everybody up for half a second in a loop."""
     quoted = text.replace(b"+", b" ").replace(b"=", b"=3D").replace(b"%", b"=")
     try:
         decoded = a2b_qp(quoted).decode()
