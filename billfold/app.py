@@ -45,10 +45,13 @@ from billfold.kit.secrets import Passwords
 from billfold.kit.work import Work
 from billfold.payables import bills_v3, payments, payments_v3, vendors_v3
 from billfold.settings import Settings, load
+from billfold.v2 import server as server_v2
+from billfold.v2 import sign_in as sign_in_v2
 
 VOICES = (
-    sessions_v3, mfa_v3, users_v3, partners_v3, organizations_v3, verifications_v3, bank_accounts_v3, vendors_v3, bills_v3, payments_v3,
-    subscriptions_v3, health_v3, control,
+    sessions_v3, mfa_v3, users_v3, partners_v3, organizations_v3, verifications_v3,
+    bank_accounts_v3, vendors_v3, bills_v3, payments_v3, subscriptions_v3, health_v3, control,
+    sign_in_v2, server_v2,
 )  # fmt: skip
 TROUBLE_PAUSE_SECONDS = 1.0
 GARBAGE_MAX = 20_000
@@ -178,8 +181,10 @@ def _warm_up() -> None:
 
 
 def _policy(settings: Settings) -> Policy:
-    policy = POLICIES[settings.policy]
-    return replace(policy, fixed_code=settings.mfa_code) if settings.mfa_code else policy
+    return replace(
+        POLICIES[settings.policy], fixed_code=settings.mfa_code or None,
+        base_url=settings.public_url.rstrip("/") or None,
+    )  # fmt: skip
 
 
 def settle_memory() -> None:

@@ -39,6 +39,8 @@ class Settings:
     seed: int = -1
     # The code of every MFA message, for scripts that cannot read the inbox; in a sandbox only.
     mfa_code: str = ""
+    # Where clients reach this server; empty: as each of them addresses it.
+    public_url: str = ""
 
     @property
     def folder(self) -> Path:
@@ -120,6 +122,8 @@ def _check(settings: Settings) -> None:
         )
     if not 0 <= settings.port <= 65535:
         raise Unusable(f"port must be 0 to 65535, not {settings.port}")
+    if settings.public_url and not settings.public_url.startswith(("http://", "https://")):
+        raise Unusable("public_url must begin with http:// or https://")
     if settings.workers < 1:
         raise Unusable(f"workers must be 1 or more, not {settings.workers}")
     for name in ("connections", "connect_seconds", "statement_seconds", "lock_seconds"):

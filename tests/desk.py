@@ -1,8 +1,10 @@
 """The desk: an organization, its client, its clock and its inbox, as a test speaks of them."""
 
 import asyncio
+import json
 from contextlib import closing
 from datetime import UTC, datetime
+from urllib.parse import urlencode
 
 import apsw
 import httpx2
@@ -22,7 +24,11 @@ LOGIN = {
     "username": demo_world.USERNAME, "password": demo_world.PASSWORD,
     "organizationId": demo_world.ORGANIZATION_ID, "devKey": demo_world.DEVELOPER_KEY,
 }  # fmt: skip
-V3, EVENTS, CONTROL = "/connect/v3", "/connect-events/v3", "/_control"
+LOGIN_V2 = {
+    "userName": demo_world.USERNAME, "password": demo_world.PASSWORD,
+    "orgId": demo_world.ORGANIZATION_ID, "devKey": demo_world.DEVELOPER_KEY,
+}  # fmt: skip
+V2, V3, EVENTS, CONTROL = "/api/v2", "/connect/v3", "/connect-events/v3", "/_control"
 
 
 class Desk:
@@ -90,7 +96,36 @@ class Desk:
 
         return self.runner.run(all_at_once())
 
+    # The same in v2: a form and an envelope
+
+    def answer_v2(self, call: str, data=None, *, status=200, **form):
+        """The envelope; without other words with the desk's session and its key."""
+        sent = {"devKey": demo_world.DEVELOPER_KEY, "sessionId": self.session} | form
+        if data is not None:
+            sent["data"] = data if isinstance(data, str) else json.dumps(data)
+        body = urlencode({name: value for name, value in sent.items() if value is not None})
+        answer = self.answer("POST", f"{V2}/{call}.json", body.encode(), session="")
+        assert answer.status_code == status, f"{answer.status_code}: {answer.text}"
+        return answer.json()
+
+    def call_v2(self, call: str, data=None, **form):
+        answer = self.answer_v2(call, data, **form)
+        assert (answer["response_status"], answer["response_message"]) == (0, "Success"), answer
+        return answer["response_data"]
+
+    def refused_v2(self, call: str, data=None, **form) -> tuple[str, str]:
+        """Code and words."""
+        answer = self.answer_v2(call, data, **form)
+        assert (answer["response_status"], answer["response_message"]) == (1, "Error"), answer
+        return answer["response_data"]["error_code"], answer["response_data"]["error_message"]
+
     # Who
+
+    def signs_in_v2(self, **more) -> dict:
+        """A session for the requests that follow, of both versions."""
+        login = self.call_v2("Login", **LOGIN_V2 | {"sessionId": None} | more)
+        self.session = login["sessionId"]
+        return login
 
     def signs_in(self, trusted: bool = True, **more) -> dict:
         """A session for the requests that follow."""

@@ -172,6 +172,8 @@ def test_a_database_that_is_gone_is_said_and_found_again(relay, far_desk):
     for _ in range(3):  # Also where there is no connection any more that could be lost.
         assert files(far_desk, vendor, "1") == (503, NOT_DONE)
         assert far_desk.answer("GET", BILLS).status_code == 503
+    said = far_desk.answer_v2("CurrentTime", status=503)
+    assert said["response_data"] == {"error_code": "BDC_1001", "error_message": NOT_DONE}
     assert far_desk.answer("GET", "/healthz", session="").status_code == 503
     assert "billfold_database_up 0.0" in far_desk.answer("GET", "/metrics", session="").text
     relay.mode = "pass"

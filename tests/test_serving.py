@@ -138,6 +138,7 @@ def test_a_settings_file_that_is_wrong_is_named(tmp_path, written, words):
         ({"BILLFOLD_PORT": "many"}, ["BILLFOLD_PORT", "many"]),
         ({"BILLFOLD_KEY": "c2hvcnQ="}, ["BILLFOLD_KEY", "32 bytes"]),
         ({"BILLFOLD_MFA_CODE": "12"}, ["mfa_code", "six digits"]),
+        ({"BILLFOLD_PUBLIC_URL": "pay.example"}, ["public_url", "https://"]),
     ],
 )
 def test_an_environment_that_is_wrong_is_named(tmp_path, variables, words):

@@ -14,7 +14,9 @@ from billfold.access import attempts, messages, organizations, sessions
 from billfold.access.messages import Channel
 from billfold.access.sessions import SessionKind
 from billfold.kit import rates
+from billfold.kit.environment import Environment
 from billfold.kit.errors import (
+    INVALID_VALUE,
     NO_PHONE,
     PHONE_IS_SET,
     TOKEN_EXPIRED,
@@ -24,11 +26,12 @@ from billfold.kit.errors import (
 )
 from billfold.kit.secrets import digest
 from billfold.kit.tables import Owned, table
-from billfold.kit.work import Work
+from billfold.kit.work import Caller, Work
 
 CODE_LIFE = timedelta(minutes=5)
 ATTEMPTS_MAX = 3
 REMEMBERED = timedelta(days=30)
+DEVICE_LENGTH_MAX = 36
 
 
 class PhoneType(StrEnum):
@@ -186,6 +189,34 @@ def challenge(work: Work, use_backup: bool) -> Challenge:
     )  # fmt: skip
     _send(work, work.secrets.open(phone.number, phone.id), phone.channel, code)
     return made
+
+
+async def authenticate(
+    environment: Environment, caller: Caller | None, challenge_id: str, code: str, device: str,
+    machine_name: str | None, remember_me: bool,
+) -> str:  # fmt: skip
+    """Answer a challenge; makes the session trusted, and with `remember_me` also later ones of the same
+    device, by the id that is given. Without it an id is given as well, because clients read one, but
+    none is kept: the trust ends with the session.
+
+    Raises BDC_1143 for a device's name that is too long, BDC_1356 and BDC_1358 for the code."""
+    check_device(device)
+
+    def try_it(work: Work) -> Problem | str:
+        if problem := answer(work, challenge_id, code):
+            return problem
+        return remember(work, device, machine_name) if remember_me else work.ids.token()
+
+    # A wrong code is refused only when it has been counted, durably.
+    said = await environment.write(try_it, caller)
+    if isinstance(said, Problem):
+        raise Refusal(said)
+    return said
+
+
+def check_device(device: str) -> None:
+    if len(device) > DEVICE_LENGTH_MAX:
+        raise Refusal(INVALID_VALUE, f"deviceId: longer than {DEVICE_LENGTH_MAX} characters")
 
 
 def answer(work: Work, challenge_id: str, code: str) -> Problem | None:

@@ -27,7 +27,6 @@ from billfold.kit.work import Work
 
 operations = Operations("mfa")
 
-DEVICE_LENGTH_MAX = 36
 PROVE = Permission.PROVE_IDENTITY
 
 
@@ -153,23 +152,13 @@ async def validate_challenge(
 
     Without it an id is given out as well, because clients read one, but no login honours it."""
     device = request.device or ""
-    if len(device) > DEVICE_LENGTH_MAX:
-        raise Refusal(INVALID_VALUE, f"deviceId: longer than {DEVICE_LENGTH_MAX} characters")
     if request.remember_me and not device:
         raise Refusal(MALFORMED, "device: must not be blank")
-
-    def answer(work: Work) -> Problem | str:
-        if problem := mfa.answer(work, request.challenge_id, request.token):
-            return problem
-        if request.remember_me:
-            return mfa.remember(work, device, request.machine_name)
-        return work.ids.token()
-
-    # A wrong token is refused only when it has been counted, durably.
-    said = await environment.write(answer, arrival.caller)
-    if isinstance(said, Problem):
-        raise Refusal(said)
-    return ChallengeValidateResponse(said)
+    given = await mfa.authenticate(
+        environment, arrival.caller, request.challenge_id, request.token, device,
+        request.machine_name, request.remember_me,
+    )  # fmt: skip
+    return ChallengeValidateResponse(given)
 
 
 @operations.post("/connect/v3/mfa/step-up", SIGNED_IN, status=200, may=PROVE)

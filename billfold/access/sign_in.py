@@ -175,12 +175,13 @@ def _open(work: Work, asked: Asked, found: _Found) -> tuple[str, Session]:
         raise Refusal(BAD_ORGANIZATION, asked.organization_id)
     if organization.partner_id != found.key.partner_id:
         raise Refusal(OTHER_PARTNER)
+    nobody = Refusal(NOT_A_MEMBER, f"{asked.username}, {organization.id}")
     if user is None or user.organization_id != organization.id or organization.archived:
-        raise Refusal(NOT_A_MEMBER)
+        raise nobody
     work.for_organization(organization.id, user.id, because="the user has just proved who they are")
     user = work.hold(User, user.id)  # As it is now: its role is kept in the session.
     if user.archived:
-        raise Refusal(NOT_A_MEMBER)
+        raise nobody
     kind = _KINDS[found.token.kind] if found.token else SessionKind.PASSWORD
     trusted = kind is not SessionKind.SYNC_TOKEN and (
         not organization.mfa_enabled

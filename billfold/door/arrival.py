@@ -15,6 +15,7 @@ class Arrival:
     query: bytes
     headers: dict[bytes, bytes]
     peer: str
+    scheme: str = "http"
     body: bytes = b""
     # Found out at the door: which operation is meant, and who asks.
     route: str = ""
@@ -28,7 +29,7 @@ class Arrival:
         client = scope.get("client")
         return cls(
             scope["method"], scope["path"], scope["query_string"], dict(scope["headers"]),
-            client[0] if client else "",
+            client[0] if client else "", scope["scheme"],
         )  # fmt: skip
 
     def header(self, name: str) -> str:

@@ -14,10 +14,10 @@ from billfold.access import sessions
 from billfold.access.sessions import Session
 from billfold.door import problems
 from billfold.door.arrival import Arrival
+from billfold.door.dialects import V3, Dialect
 from billfold.door.limits import ClientLeft, read_body
 from billfold.door.operations import Operation
 from billfold.door.watch import Watch
-from billfold.door.wire import decode, encode, read_query
 from billfold.kit.environment import Environment
 from billfold.kit.errors import (
     INVALID_PARAMETER,
@@ -44,6 +44,7 @@ class Door:
         self.watch = watch
         self.uses = sessions.Uses(environment)
         self.paths: dict = {}
+        self.others = {each.dialect for each in operations} - {V3}
         for operation in operations:
             self._hang(operation)
         for path in not_served:
@@ -51,29 +52,31 @@ class Door:
 
     async def __call__(self, scope, receive, send) -> None:
         began = perf_counter()
-        arrival = Arrival.of(scope)
+        dialect = self._dialect(scope["path"])
+        arrival = dialect.arrival.of(scope)
+        refusal: Refusal | None = None
         headers = [JSON]
         error: Exception | None = None
         try:
             status, body = await self._answer(arrival, receive)
-        except Refusal as refusal:
-            status, body = problems.refused(refusal, self.environment.clock.now())
-            if status == WRONG_METHOD.status:
-                allowed = ", ".join(self._methods(arrival.path))
-                headers.append((b"allow", allowed.encode()))
+        except Refusal as refused:
+            refusal = refused
         except Unavailable as trouble:
-            error = trouble
-            status, body = problems.unavailable(self.environment.clock.now(), trouble)
+            error, refusal = trouble, problems.unavailable(trouble)
             headers.append(RETRY_AFTER)
         except ClientLeft:
             return
         except asyncio.CancelledError:
             # The server stops and its time of grace is over. Whoever still waits is told; what was
             # handed to the database may yet be committed, so nothing is promised about it.
-            status, body = problems.unavailable(self.environment.clock.now(), InDoubt())
+            refusal = problems.unavailable(InDoubt())
         except Exception as crash:
-            error = crash
-            status, body = problems.broken(self.environment.clock.now())
+            error, refusal = crash, problems.broken()
+        if refusal:
+            status, body = dialect.refused(refusal, self.environment.clock.now())
+            if status == WRONG_METHOD.status:
+                allowed = ", ".join(self._methods(arrival.path))
+                headers.append((b"allow", allowed.encode()))
         request_id = self.watch.note(arrival, status, perf_counter() - began, error)
         headers += [(b"content-length", b"%d" % len(body)), (b"x-request-id", request_id)]
         if not body:
@@ -88,6 +91,8 @@ class Door:
             arguments["asked"] = _asked(arrival) if arrival.query else NOTHING_ASKED
         if operation.arrival_name:
             arguments[operation.arrival_name] = arrival
+        if operation.reads_first:
+            arrival.body = await read_body(receive, arrival.declared_length)
         try:
             if operation.writes or operation.waits:
                 return operation.status, await self._write(operation, arrival, arguments, receive)
@@ -98,16 +103,19 @@ class Door:
             raise
 
     async def _read(self, operation: Operation, arrival: Arrival, arguments: dict) -> bytes:
-        """Gate and rule in one unit: there is no body that could be looked at too early."""
+        """Gate and rule in one unit: there is no body that would have to be waited for."""
         admitted: tuple[Session, datetime] | None = None
+        dialect = operation.dialect
 
         def unit(work: Work) -> bytes:
             nonlocal admitted
             if session := operation.gate.admit(work, arrival, operation.may, self.uses.check):
                 admitted = session, work.now
-            if operation.query_name and operation.query:
-                arguments[operation.query_name] = read_query(operation.query, arrival.asked())
-            return _said(operation.do(work, **arguments))
+            if operation.query_name:
+                arguments[operation.query_name] = dialect.query(operation, arrival)
+            if operation.body_name:
+                arguments[operation.body_name] = dialect.body(operation, arrival)
+            return dialect.said(operation.do(work, **arguments))
 
         answer = await self.environment.read(unit)
         if admitted:
@@ -122,29 +130,31 @@ class Door:
                 return session, work.now
             return None
 
-        if operation.gate.reads_body:
-            arrival.body = await read_body(receive, arrival.declared_length)
         if admitted := await self.environment.glance(admit):
             self.uses.note(*admitted)
-        if operation.query_name and operation.query:
-            arguments[operation.query_name] = read_query(operation.query, arrival.asked())
+        dialect = operation.dialect
+        if operation.query_name:
+            arguments[operation.query_name] = dialect.query(operation, arrival)
         if operation.body_name:
-            arguments[operation.body_name] = await self._body(operation, arrival, receive)
+            if not operation.reads_first:
+                arrival.body = await read_body(receive, arrival.declared_length)
+            arguments[operation.body_name] = dialect.body(operation, arrival)
         if operation.waits:
-            return _said(await operation.do(self.environment, **arguments))
+            return dialect.said(await operation.do(self.environment, **arguments))
         # Said inside the unit: an answer that cannot be said is rolled back.
         return await self.environment.write(
-            lambda work: _said(operation.do(work, **arguments)), arrival.caller
+            lambda work: dialect.said(operation.do(work, **arguments)), arrival.caller
         )
 
-    async def _body(self, operation: Operation, arrival: Arrival, receive):
-        if not operation.gate.reads_body:
-            arrival.body = await read_body(receive, arrival.declared_length)
-        if operation.body_may_be_empty and not arrival.body.strip():
-            return operation.body_default
-        return decode(operation.decoder, arrival.body)
+    def _dialect(self, path: str) -> Dialect:
+        """Known before the operation is, because paths that lead nowhere are refused as well."""
+        for other in self.others:
+            if other.paths.match(path):
+                return other
+        return V3
 
     def _hang(self, operation: Operation) -> None:
+        assert operation.dialect is self._dialect(operation.path), f"not of here: {operation.path}"
         names: list[str] = []
         methods = self._place_for(operation.path, names)
         assert operation.method not in methods, f"twice: {operation.method} {operation.path}"
@@ -186,10 +196,6 @@ class Door:
 
     def _methods(self, path: str) -> list[str]:
         return sorted(self._place(path)[0])
-
-
-def _said(answer: object) -> bytes:
-    return b"" if answer is None else encode(answer)
 
 
 def _asked(arrival: Arrival) -> Asked:

@@ -5,7 +5,8 @@
 
 A row is read from the decorator and the signature. Routing, decoding, gates and the OpenAPI
 document come from the table. A plain function gets the Work of its one unit: `get` reads, the
-others write. An `async` one gets the Environment and opens its own units, because it must wait.
+others write unless they say `reads`. An `async` one gets the Environment and opens its own units,
+because it must wait.
 
 What a parameter is follows from its type: a Query is read from the query string, Asked is the list
 grammar, Arrival the request itself; names of the path are texts; what is left is the body.
@@ -19,6 +20,7 @@ from typing import Any
 
 from billfold.access.roles import Permission
 from billfold.door.arrival import Arrival
+from billfold.door.dialects import V3, Dialect
 from billfold.door.gates import Gate
 from billfold.door.wire import Query, decoder
 from billfold.kit.errors import Problem
@@ -50,12 +52,21 @@ class Operation:
     answer: object = None
     waits: bool = False
 
-    # Left out of the OpenAPI document: an older spelling of another path.
+    # Left out of the OpenAPI document, which describes v3: an older spelling of another path, or an
+    # older version.
     older: bool = field(default=False)
+    # Whatever its method, it changes nothing.
+    reads: bool = field(default=False)
+    dialect: Dialect = V3
 
     @property
     def writes(self) -> bool:
-        return self.method != "GET"
+        return self.method != "GET" and not self.reads
+
+    @property
+    def reads_first(self) -> bool:
+        """Its credentials may stand in the body, which is therefore read before the gate looks."""
+        return self.dialect.reads_first or self.gate.reads_body
 
     @property
     def name(self) -> str:
@@ -65,9 +76,10 @@ class Operation:
 class Operations(list[Operation]):
     """The operations of one resource."""
 
-    def __init__(self, tag: str) -> None:
+    def __init__(self, tag: str, dialect: Dialect = V3) -> None:
         super().__init__()
         self.tag = tag
+        self.dialect = dialect
         self.not_served: list[str] = []
 
     def leaves_out(self, *paths: str) -> None:
@@ -93,6 +105,7 @@ class Operations(list[Operation]):
     def _add(
         self, method: str, path: str, gate: Gate, status: int,
         refuses: Sequence[Problem] = (), older: bool = False, may: Permission | None = None,
+        reads: bool = False,
     ) -> Callable:  # fmt: skip
         def note(do: Callable) -> Callable:
             signature = inspect.signature(do)
@@ -125,7 +138,9 @@ class Operations(list[Operation]):
                     self.tag,
                     tuple(refuses),
                     may,
-                    older=older,
+                    older=older or self.dialect is not V3,
+                    reads=reads,
+                    dialect=self.dialect,
                     answer=signature.return_annotation,
                     waits=inspect.iscoroutinefunction(do),
                     **read,

@@ -1,4 +1,4 @@
-"""Refusals and crashes as v3 says them: always an array, one element per problem."""
+"""Refusals as v3 says them: always an array, one element per problem; and what crashes become."""
 
 from datetime import datetime
 
@@ -31,11 +31,10 @@ def refused(refusal: Refusal, now: datetime) -> tuple[int, bytes]:
     return refusal.problems[0][0].status, encode(errors)
 
 
-def broken(now: datetime) -> tuple[int, bytes]:
+def broken() -> Refusal:
     """What happened is in the log; a stranger learns nothing from it."""
-    return refused(Refusal(BROKEN), now)
+    return Refusal(BROKEN)
 
 
-def unavailable(now: datetime, trouble: Unavailable) -> tuple[int, bytes]:
-    problem = IN_DOUBT if isinstance(trouble, InDoubt) else UNAVAILABLE
-    return refused(Refusal(problem), now)
+def unavailable(trouble: Unavailable) -> Refusal:
+    return Refusal(IN_DOUBT if isinstance(trouble, InDoubt) else UNAVAILABLE)

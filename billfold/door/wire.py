@@ -4,7 +4,7 @@ msgspec stops at the first fault; `faults` walks the value again and names them 
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from decimal import Decimal, InvalidOperation
 from itertools import islice
@@ -81,7 +81,18 @@ def decoder(kind: type) -> msgspec.json.Decoder:
     return msgspec.json.Decoder(kind, strict=False)
 
 
-def decode(reads: msgspec.json.Decoder, body: bytes):
+# What is wrong and where: the path in the body, "" for the body itself, and the words for it.
+Fault = tuple[str, str]
+
+
+def all_faults(found: list[Fault]) -> Refusal:
+    """As v3 says them: one element for each, without a code."""
+    return Refusal.of([(MALFORMED, f"{path or 'body'}: {words}") for path, words in found])
+
+
+def decode(
+    reads: msgspec.json.Decoder, body: bytes, refusal: Callable[[list[Fault]], Refusal] = all_faults
+):
     """The body as what it must be; every fault is named, as far as there is room for them."""
     if not body.strip():
         raise Refusal(MALFORMED, "body: must not be null")
@@ -89,18 +100,22 @@ def decode(reads: msgspec.json.Decoder, body: bytes):
     if b"\\u0000" in body and _NUL.search(body):
         raise Refusal(MALFORMED, "body: no text may hold a NUL character")
     try:
-        if b"_" in body or not body.isascii():
-            _refuse(odd_numbers(_untyped(body), reads.type))
+        if (b"_" in body or not body.isascii()) and (
+            odd := list(islice(odd_numbers(_untyped(body), reads.type), FAULTS_MAX))
+        ):
+            raise refusal(odd)
         try:
             return reads.decode(body)
         except msgspec.ValidationError as error:
-            return _decode_leniently(body, reads.type, _first(error))
+            return _decode_leniently(body, reads.type, refusal, _first(error))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         why = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
         raise Refusal(NOT_JSON, why) from None
 
 
-def _decode_leniently(body: bytes, kind: Any, error: str):
+def _decode_leniently(
+    body: bytes, kind: Any, refusal: Callable[[list[Fault]], Refusal], first: Fault
+) -> Any:
     """Once more, taking null for what a field is when it is not sent: clients write out what they have
     not set. What is wrong then is told, all of it."""
     value = _untyped(body)
@@ -108,13 +123,7 @@ def _decode_leniently(body: bytes, kind: Any, error: str):
         value = without_idle_nulls(value, kind)
         with suppress(msgspec.ValidationError):
             return msgspec.convert(value, kind, strict=False)
-    _refuse(faults(value, kind))
-    raise Refusal(MALFORMED, error)
-
-
-def _refuse(found: Iterator[str]) -> None:
-    if told := [(MALFORMED, fault) for fault in islice(found, FAULTS_MAX)]:
-        raise Refusal.of(told) from None
+    raise refusal(list(islice(faults(value, kind), FAULTS_MAX)) or [first])
 
 
 def without_idle_nulls(value: Any, kind: Any) -> Any:
@@ -137,7 +146,7 @@ def _is_idle(field: msgspec.structs.FieldInfo) -> bool:
     return not field.required and field.default is not UNSET and not nullable
 
 
-def odd_numbers(value: Any, kind: Any, path: str = "") -> Iterator[str]:
+def odd_numbers(value: Any, kind: Any, path: str = "") -> Iterator[Fault]:
     """Texts in the place of numbers that only Python takes for numbers: 1_000, or digits of other
     scripts than ours."""
     inner = _plain(kind)
@@ -150,13 +159,13 @@ def odd_numbers(value: Any, kind: Any, path: str = "") -> Iterator[str]:
         for place, item in enumerate(value):
             yield from odd_numbers(item, get_args(inner)[0], f"{path}[{place}]")
     elif inner is Decimal and isinstance(value, str) and not _WRITTEN_NUMBER.fullmatch(value):
-        yield f"{path or 'body'}: an instance of decimal could not be constructed"
+        yield path, "an instance of decimal could not be constructed"
 
 
-def _first(error: msgspec.ValidationError) -> str:
+def _first(error: msgspec.ValidationError) -> Fault:
     """What msgspec stopped at, for a name sent twice: its first value was wrong, its last is not."""
     wrong, _, place = str(error).rpartition(" - at `$")
-    return f"{place.rstrip('`').lstrip('.') or 'body'}: {_said(wrong, ...)}"
+    return place.rstrip("`").lstrip("."), _said(wrong, ...)
 
 
 def _number(text: str) -> Decimal | str:
@@ -170,16 +179,17 @@ def _number(text: str) -> Decimal | str:
 _untyped = msgspec.json.Decoder(float_hook=_number).decode
 
 
-def read_query(kind: type[Query], asked: dict[str, str]):
+def read_query(
+    kind: type[Query], asked: dict[str, str], refusal: Callable[[list[Fault]], Refusal] = all_faults
+):
     try:
         return msgspec.convert(asked, kind, strict=False)
     except msgspec.ValidationError as error:
-        _refuse(faults(asked, kind))
-        raise Refusal(MALFORMED, _first(error)) from None
+        raise refusal(list(faults(asked, kind)) or [_first(error)]) from None
 
 
-def faults(value: Any, kind: Any, path: str = "") -> Iterator[str]:
-    """Everything that is wrong with a value, as "path: what it must be"."""
+def faults(value: Any, kind: Any, path: str = "") -> Iterator[Fault]:
+    """Everything that is wrong with a value: where, and what it must be."""
     try:
         msgspec.convert(value, kind, strict=False)
         return
@@ -192,10 +202,10 @@ def faults(value: Any, kind: Any, path: str = "") -> Iterator[str]:
             if field.encode_name in value:
                 yield from faults(value[field.encode_name], field.type, at)
             elif field.required:
-                yield f"{at}: must not be {'blank' if _plain(field.type) is str else 'null'}"
+                yield at, f"must not be {'blank' if _plain(field.type) is str else 'null'}"
         if inner.__struct_config__.forbid_unknown_fields:
             for name in value.keys() - {each.encode_name for each in msgspec.structs.fields(inner)}:
-                yield f"{path or 'body'}: has no field {name[:NAME_MAX]}"
+                yield path, f"has no field {name[:NAME_MAX]}"
     elif isinstance(value, list) and get_origin(inner) is list and value:
         of_items = False
         # A list that is too long is told so first; its thousandth item says nothing new.
@@ -205,9 +215,9 @@ def faults(value: Any, kind: Any, path: str = "") -> Iterator[str]:
                 of_items = True
                 yield fault
         if not of_items:
-            yield f"{path or 'body'}: {_said(wrong, value)}"
+            yield path, _said(wrong, value)
     else:
-        yield f"{path or 'body'}: {_said(wrong, value)}"
+        yield path, _said(wrong, value)
 
 
 def _plain(kind: Any) -> Any:

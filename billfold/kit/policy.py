@@ -25,6 +25,8 @@ class Policy:
     sign_in_pause_minutes: int = 15
     # The code of every MFA message, for scripts that cannot read the inbox; None: by chance.
     fixed_code: str | None = None
+    # Where clients reach this server, without a slash at the end; None: as they have addressed it.
+    base_url: str | None = None
 
 
 SANDBOX = Policy("sandbox", True, True, True, True, True, True, limits_rates=False, decides_risk=True)

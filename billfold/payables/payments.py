@@ -200,7 +200,7 @@ def pay_bills(
 
     `name` says which line a problem is of, where several lines could be meant.
 
-    Raises BDC_1150, BDC_1151, BDC_1152, BDC_1159, BDC_1205 and BDC_1143 (422), and BDC_1246 for the innocent.
+    Raises BDC_1150, 1151, 1152, 1159, 1205 and 1143 (422), and BDC_1246 for the innocent.
     Bills of one vendor are combined, up to 35 a payment, where the vendor says so."""
     _check_account(work, terms)
     process_date = disbursements.process_date(work.now, terms.process_date)

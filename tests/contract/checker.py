@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from tests.contract.findings import Findings
 from tests.contract.nodes import Node, paths
 from tests.contract.reading import Contract, Operation
-from tests.contract.recorder import UNKNOWN
+from tests.contract.recorder import UNKNOWN, UNKNOWN_V2
 
 
 def check(findings: Findings, contract: Contract) -> list[str]:
@@ -14,15 +14,17 @@ def check(findings: Findings, contract: Contract) -> list[str]:
     faults = []
     for name, statuses in findings.items():
         for status, parts in statuses.items():
-            for fault, test in _faults(operations.get(name), int(status), parts, contract):
+            operation = operations.get(name)
+            host = operation.host if operation else "v2" if name == UNKNOWN_V2 else "connect"
+            for fault, test in _faults(operation, int(status), parts, contract.errors[host]):
                 faults.append(f"{name} {status}: {fault}" + (f"  [{test}]" if test else ""))
     return sorted(faults)
 
 
-def _faults(operation: Operation | None, status: int, parts: dict, contract: Contract):
+def _faults(operation: Operation | None, status: int, parts: dict, error: Node):
     first = next(iter(parts["fields"][""].values()))
     if status >= 400:
-        yield from _against(contract.error, parts, "error answer")
+        yield from _against(error, parts, "error answer")
     elif operation is None:
         yield f"answers, but is not in the contract ({UNKNOWN} operation)", first
     elif status < 300:

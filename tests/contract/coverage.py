@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.contract import spelling_v2
 from tests.contract.findings import Findings
 from tests.contract.nodes import paths
 from tests.contract.plugin import SEEN
@@ -68,7 +69,7 @@ def codes_seen(operation: Operation, findings: Findings) -> set[str]:
     seen: set[str] = set()
     for status, parts in findings.get(operation.name, {}).items():
         if int(status) >= 400:
-            seen.update(parts["values"].get("[].code", {}))
+            seen.update(parts["values"].get("[].code", {}), parts["values"].get(spelling_v2.CODE, {}))
             if unpublished or "no code" in parts["values"].get("[]", {}):
                 seen.add(f"no code {status}")
     return seen
@@ -102,10 +103,10 @@ def total(rows: list[Row]) -> Row:
 
 
 def by_resource(known: Contract) -> dict[str, list[Operation]]:
-    """In the order of INDEX.md; what it does not list comes last in its resource."""
+    """In the order of INDEX.md; what it does not list comes last in its resource, and v2 at the end."""
     place = {key: at for at, key in enumerate(known.index)}
     ordered = sorted(known.operations.values(), key=lambda o: (place.get(o.key, len(place)), o.name))
-    headings = dict.fromkeys(entry[0] for entry in known.index.values())
+    headings = dict.fromkeys([*(entry[0] for entry in known.index.values()), spelling_v2.HOST])
     return {heading: [o for o in ordered if o.resource == heading] for heading in headings}
 
 

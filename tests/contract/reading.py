@@ -8,6 +8,7 @@ from pathlib import Path
 
 import yaml
 
+from tests.contract import spelling_v2
 from tests.contract.nodes import Node, SchemaReader, merge, of_kind, read_shape
 
 HERE = Path(__file__).parent
@@ -16,10 +17,12 @@ API = "/v3/"
 PREFIXES = {"connect": "connect", "connect-events": "events"}
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
-# The Spend & Expense pages print the test call as GET; webhooks.yaml lets a server tolerate it.
 TOLERATED = {
+    # The Spend & Expense pages print the test call as GET; webhooks.yaml lets a server tolerate it.
     ("GET", "events", "/v3/subscriptions/{subscriptionId}/test"):
     ("POST", "events", "/v3/subscriptions/{subscriptionId}/test"),
+    # GET by `common.yaml`, POST by `v2.yaml`.
+    ("GET", "v2", "/api/v2/Errors.json"): ("POST", "v2", "/api/v2/Errors.json"),
 }  # fmt: skip
 
 # `(I)`, `(T, live)`, `(src I)`, `(422, code I)`.
@@ -77,7 +80,10 @@ def key_of(method: str, host: str, path: str) -> Key:
 
 
 def split_host(path: str) -> tuple[str, str] | None:
-    """`/connect/v3/bills` is ("connect", "/v3/bills"); None for what is not the v3 API."""
+    """`/connect/v3/bills` is ("connect", "/v3/bills"), a call of v2 ("v2", its whole path); None for
+    what is neither."""
+    if path.startswith(spelling_v2.BASE):
+        return spelling_v2.HOST, path.partition("?")[0]
     _, first, *rest = path.partition("?")[0].split("/", 2)
     tail = "/" + rest[0] if rest else ""
     return (PREFIXES[first], tail) if first in PREFIXES and tail.startswith(API) else None
@@ -93,7 +99,8 @@ class Contract:
         for read in (self._from_yaml, self._from_shapes, self._from_index):
             for operation in read():
                 self.operations.setdefault(operation.key, operation)
-        self.error = self._error_envelope()
+        self.errors = dict.fromkeys(PREFIXES.values(), self._error_envelope())
+        self.errors[spelling_v2.HOST] = spelling_v2.failure()
         self._routes = self._make_routes()
 
     def find(self, method: str, host: str, path: str) -> Operation | None:
@@ -125,12 +132,12 @@ class Contract:
         return self.files[file]["host"]
 
     def _from_yaml(self) -> list[Operation]:
-        """Not v2, and not the one call that goes to another company's host."""
+        """Not what v3's files say of v2, and not the one call that goes to another company's host."""
         return [
             self._operation(file, spec)
             for file, content in self.files.items()
             for spec in content["operations"]
-            if spec["path"].startswith(API)
+            if spec["path"].startswith(API) or file == spelling_v2.HOST
         ]
 
     def _operation(self, file: str, spec: dict) -> Operation:
@@ -139,6 +146,8 @@ class Contract:
         answer = self.schemas.answer(spec["response"], file)
         if key in self.shapes:
             answer = merge(answer, shape_of(self.shapes[key]))
+        if host == spelling_v2.HOST:
+            answer = spelling_v2.envelope(answer)
         rules = tuple(Rule(text, source_of(text)) for text in spec.get("rules") or ())
         return Operation(
             id=spec["id"], resource=self._resource(key, file), file=file, method=spec["method"],
@@ -149,7 +158,7 @@ class Contract:
     def _resource(self, key: Key, file: str) -> str:
         """The heading that lists the operation, else the first one of its file."""
         headings = [heading for heading, of_file, _, _ in self.index.values() if of_file == file]
-        return self.index[key][0] if key in self.index else headings[0]
+        return self.index[key][0] if key in self.index else [*headings, file][0]
 
     def _errors(self, file: str, spec: dict) -> list[DocumentedError]:
         content = self.files[file]
@@ -247,6 +256,7 @@ def read_yaml(path: Path) -> dict:
 
 @functools.cache
 def contract() -> Contract:
-    files = {path.stem: read_yaml(path) for path in sorted(HERE.glob("*.yaml")) if path.stem != "v2"}
+    files = {path.stem: read_yaml(path) for path in sorted(HERE.glob("*.yaml"))}
+    files["v2"] = spelling_v2.plain(files["v2"])
     shapes = json.loads((HERE / "shapes.json").read_text(encoding="utf-8"))
     return Contract(files, shapes, (HERE / "INDEX.md").read_text(encoding="utf-8"))

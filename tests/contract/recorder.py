@@ -2,11 +2,15 @@
 
 import json
 
+from tests.contract import spelling_v2
 from tests.contract.findings import Findings, Seen
 from tests.contract.reading import METHODS, Operation, contract, split_host
 
-# A path or method that is not in the contract; all their errors share one place.
+# A path or method that is not in the contract; all their errors share one place in each version.
 UNKNOWN = "unknown"
+UNKNOWN_V2 = "unknown v2"
+# What v2 refuses with HTTP 200 is kept, and counted, like a refusal of v3.
+REFUSED = 400
 
 
 class Recorder:
@@ -17,11 +21,13 @@ class Recorder:
         split = split_host(path)
         if split is None or method not in METHODS:
             return
+        if split[0] == spelling_v2.HOST and spelling_v2.refuses(content):
+            status = max(status, REFUSED)
         operation = contract().find(method, *split)
         name = operation.name if operation else unknown_name(method, path, status)
         seen = self.seen.get((name, status))
         if seen is None:
-            seen = self.seen[name, status] = Seen(documented(operation, status))
+            seen = self.seen[name, status] = Seen(documented(operation, split[0], status))
         self._note(seen, status, content)
 
     def _note(self, seen: Seen, status: int, content: bytes) -> None:
@@ -44,14 +50,16 @@ class Recorder:
         return found
 
 
-def documented(operation: Operation | None, status: int):
+def documented(operation: Operation | None, host: str, status: int):
     if status >= 400:
-        return contract().error
+        return contract().errors[host]
     return operation.answer if operation and status < 300 else None
 
 
 def unknown_name(method: str, path: str, status: int) -> str:
-    return UNKNOWN if status >= 400 else f"{UNKNOWN} {method} {path.partition('?')[0]}"
+    if status < 400:
+        return f"{UNKNOWN} {method} {path.partition('?')[0]}"
+    return UNKNOWN_V2 if path.startswith(spelling_v2.BASE) else UNKNOWN
 
 
 def note_codeless(seen: Seen, errors: list) -> None:

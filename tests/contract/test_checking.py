@@ -16,6 +16,14 @@ ERROR = {
     "timestamp": "2026-01-05T10:00:00.000+00:00", "code": "BDC_1109", "severity": "ERROR",
     "category": "DOWNSTREAM", "message": "session",
 }  # fmt: skip
+DONE_V2 = {
+    "response_status": 0, "response_message": "Success",
+    "response_data": {"currentTime": "2026-01-05T10:00:00.000+0000"},
+}  # fmt: skip
+REFUSED_V2 = {
+    "response_status": 1, "response_message": "Error",
+    "response_data": {"error_code": "BDC_1109", "error_message": "Session is invalid."},
+}  # fmt: skip
 ONE = "/connect/v3/bills/00n01"
 
 
@@ -37,7 +45,11 @@ def faults(method: str, path: str, status: int, answer: object) -> list[str]:
     ("GET", ONE, 401, [ERROR]),
     ("GET", "/connect/v3/session", 404, [ERROR]),
     ("GET", "/_control/clock", 200, {"now": None}),
-    ("GET", "/api/v2/Login.json", 200, {"response_status": 1}),
+    ("POST", "/api/v2/CurrentTime.json", 200, DONE_V2),
+    ("POST", "/api/v2/CurrentTime.json?devKey=x", 200, REFUSED_V2),
+    ("GET", "/api/v2/Errors.json", 200, DONE_V2 | {"response_data": [{"error_code": "BDC_1001"}]}),
+    ("GET", "/api/v2/Login.json", 405, REFUSED_V2),
+    ("POST", "/api/v2/Crud/Read/Bill.json", 200, DONE_V2 | {"response_data": {"description": None}}),
 ])  # fmt: skip
 def test_documented_answers_pass(method, path, status, answer):
     assert faults(method, path, status, answer) == []
@@ -67,6 +79,16 @@ def test_documented_answers_pass(method, path, status, answer):
     ("GET", ONE, 401, [ERROR | {"hint": "x"}], "undocumented field [].hint (string)"),
     ("GET", "/connect-events/v3/nothing", 404, {}, "the error answer is object, documented array"),
     ("GET", "/connect/v3/session", 200, {}, "answers, but is not in the contract (unknown operation)"),
+    ("POST", "/api/v2/Time.json", 200, DONE_V2,
+     "answers, but is not in the contract (unknown operation)"),
+    ("POST", "/api/v2/CurrentTime.json", 200, DONE_V2 | {"response_data": {"time": "x"}},
+     "undocumented field response_data.time (string)"),
+    ("POST", "/api/v2/CurrentTime.json", 200, {"currentTime": "x"},
+     "undocumented field currentTime (string)"),
+    ("POST", "/api/v2/CurrentTime.json", 200, REFUSED_V2 | {"response_message": "Failure"},
+     "response_message has the undocumented enum value 'Failure'"),
+    ("POST", "/api/v2/CurrentTime.json", 401, [ERROR], "the error answer is array, documented object"),
+    ("POST", "/api/v2/Time.json", 404, [ERROR], "the error answer is array, documented object"),
 ])  # fmt: skip
 def test_each_wrong_answer_is_told(method, path, status, answer, said):
     assert [fault.split(": ", 1)[1] for fault in faults(method, path, status, answer)] == [said]
@@ -108,6 +130,18 @@ def test_the_coverage_page():
     assert errors == "1 / 4"
     assert "- GET /v3/bills/{billId} · built" in page
     assert "- POST /v3/bills · not built" in page
+
+
+def test_v2_is_counted_in_a_row_of_its_own():
+    recorder = Recorder()
+    for path, answer in (("CurrentTime", DONE_V2), ("CurrentTime", REFUSED_V2), ("Login", REFUSED_V2)):
+        content = json.dumps(answer).encode()
+        recorder.record("POST", f"/api/v2/{path}.json", 200, content)
+    names = {"POST /api/v2/CurrentTime.json", "POST /api/v2/Login.json"}
+    page = coverage.page(contract(), names, recorder.findings())
+    line = next(line for line in page.splitlines() if line.startswith("| v2 |"))
+    # Of the eleven fields of both envelopes four were seen, and none of Login's eight refusals.
+    assert line.split(" | ")[1:4] == ["2 / 276", "4 / 11", "0 / 8"]
 
 
 def test_a_stale_coverage_page_is_refused(tmp_path, capsys, monkeypatch):
