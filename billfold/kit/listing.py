@@ -177,7 +177,7 @@ def _conditions(filters: str, fields: Mapping[str, Field]) -> tuple[tuple, dict]
         text = text.strip('"')
         try:
             parsed = [field.parse(part) for part in (text.split(",") if several else [text])]
-        except (ValueError, KeyError, ArithmeticError, Refusal):
+        except (ValueError, KeyError, ArithmeticError):
             raise Refusal(INVALID_PARAMETER, f"{name}: {text}") from None
         if len(parsed) > CHOICES_MAX:
             raise Refusal(INVALID_PARAMETER, f"{name}: more than {CHOICES_MAX} values")
