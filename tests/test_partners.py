@@ -65,6 +65,11 @@ class Counter:
     def _headers(self, at: str) -> dict:
         return self.headers | ({"organizationId": at} if at else {})
 
+    def signs_in(self) -> None:
+        """Again: the session before has ended."""
+        login = self.desk.call("POST", f"{PARTNER}/login", SIGN_IN, session="")
+        self.headers["sessionId"] = login["sessionId"]
+
     def makes(self, **more) -> str:
         return self.call("POST", ORGANIZATIONS, SMALL | more, status=201)["id"]
 
@@ -128,6 +133,16 @@ def test_a_partner_brings_an_organization_from_nothing_to_its_first_payment(desk
     assert desk.call("GET", f"{V3}/login/session", **ours) == {
         "organizationId": noodles, "userId": pat, "mfaStatus": "COMPLETE", "mfaBypass": False
     }  # fmt: skip
+    # No money moves before the organization is verified, for which it has everything now.
+    refused = (422, ["BDC_1150"] * 2)
+    assert desk.refused("POST", f"{V3}/payments", pays, **ours) == refused
+    began = desk.call("POST", f"{V3}/risk-verifications", **ours)
+    assert (began["processingStatus"], began["decision"]) == ("IN_PROGRESS", "IN_PROGRESS")
+    desk.advance(hours=1)
+    counter.signs_in()
+    again = counter.signs_in_as(noodles, pat, rememberMeId=remembered, device="kiosk")
+    ours = with_key(again["sessionId"])
+    assert desk.call("GET", f"{V3}/risk-verifications", **ours)["decision"] == "APPROVE"
     paid = desk.call("POST", f"{V3}/payments", pays, status=201, **ours)
     assert (paid["amount"], paid["status"]) == (12, "SCHEDULED")
     # What the remembered id is not good for.

@@ -162,7 +162,7 @@ CROSSINGS: dict[str, str] = {
     # A new organization is made by whoever signs up, or by a partner.
     "access/organizations.py": "found",
     # A partner's header names one of its organizations.
-    "door/gates.py": "_partner_on_child",
+    "door/gates.py": "_child",
     # One unit goes on in an organization for which a rule above gave its reason.
     "kit/work.py": "Work.for_organization",
     # The first organization of a new sandbox is made by nobody.

@@ -1,5 +1,7 @@
 """Organizations as the v3 API says them: their profile, their plan, and what they were charged."""
 
+import csv
+import io
 from datetime import date
 from typing import Annotated, Any
 
@@ -15,7 +17,8 @@ from billfold.access.organizations_shapes_v3 import (
     view,
 )
 from billfold.access.roles import Permission
-from billfold.door.gates import SIGNED_IN
+from billfold.door.arrival import Arrival
+from billfold.door.gates import DOWNLOADS, SIGNED_IN
 from billfold.door.operations import Operations
 from billfold.door.wire import Amount, Query, Wire
 from billfold.kit import listing
@@ -28,6 +31,7 @@ operations = Operations("organizations")
 
 BASE = "/connect/v3/organizations"
 ONE = f"{BASE}/{{organization_id}}"
+CSV = "/downloads/billing-statements/{billing_statement_id}/csv"
 MANAGE = Permission.MANAGE_ORGANIZATION
 
 
@@ -169,19 +173,35 @@ def list_billing_statements(work: Work, organization_id: str, query: StatementQu
     f"{ONE}/billing-statements/{{billing_statement_id}}", SIGNED_IN, may=MANAGE, refuses=[NOT_FOUND]
 )
 def get_billing_statement_detail(
-    work: Work, organization_id: str, billing_statement_id: str
+    work: Work, organization_id: str, billing_statement_id: str, arrival: Arrival
 ) -> StatementDetail:
-    """One statement, with its charges."""
+    """One statement, with its charges, and where it lies as a file."""
     _own(work, organization_id)
     statement = work.find(BillingStatement, billing_statement_id)
+    base = work.policy.base_url or arrival.addressed()
     return StatementDetail(
         **_fields(statement),
-        download_link=DownloadLink(""),
+        download_link=DownloadLink(base + CSV.format(billing_statement_id=statement.id)),
         statement_details=[
             ChargeView(each.quantity, each.description, each.type, to_amount(each.amount_cents))
             for each in statement.charges
         ],
     )
+
+
+@operations.get(CSV, DOWNLOADS, may=MANAGE, media=b"text/csv; charset=utf-8", refuses=[NOT_FOUND])
+def download_billing_statement(work: Work, billing_statement_id: str) -> bytes:
+    """A statement's charges, a line each, with the headings that they have in the API."""
+    statement = work.find(BillingStatement, billing_statement_id)
+    file = io.StringIO()
+    lines = csv.writer(file)
+    lines.writerow(("invoiceNumber", "invoiceDate", "type", "description", "quantity", "amount"))
+    for each in statement.charges:
+        lines.writerow(
+            (statement.invoice_number, statement.invoice_date, each.type, each.description,
+             each.quantity, to_amount(each.amount_cents))
+        )  # fmt: skip
+    return file.getvalue().encode()
 
 
 def _view(statement: BillingStatement) -> StatementView:

@@ -40,6 +40,11 @@ class Arrival:
         """A key or a session id, from where this version of the API has them."""
         return self.header(name) or self.in_body.get(name, "")
 
+    def addressed(self) -> str:
+        """This server as its client calls it; who names no host is given paths alone."""
+        host = self.header("host")
+        return f"{self.scheme}://{host}" if host else ""
+
     @property
     def declared_length(self) -> int:
         """The bytes its Content-Length announces, 0 when it announces none."""

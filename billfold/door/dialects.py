@@ -32,6 +32,8 @@ class Dialect:
         return decode(operation.decoder, arrival.body)
 
     def said(self, answer: object) -> bytes:
+        if isinstance(answer, bytes):
+            return answer
         return b"" if answer is None else encode(answer)
 
     def refused(self, refusal: Refusal, now: datetime) -> tuple[int, bytes]:

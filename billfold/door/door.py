@@ -16,7 +16,7 @@ from billfold.door import problems
 from billfold.door.arrival import Arrival
 from billfold.door.dialects import V3, Dialect
 from billfold.door.limits import ClientLeft, read_body
-from billfold.door.operations import Operation
+from billfold.door.operations import JSON_MEDIA, Operation
 from billfold.door.watch import Watch
 from billfold.kit.environment import Environment
 from billfold.kit.errors import (
@@ -31,7 +31,7 @@ from billfold.kit.listing import Asked
 from billfold.kit.work import Work
 
 NOTHING_ASKED = Asked()
-JSON = (b"content-type", b"application/json")
+JSON = (b"content-type", JSON_MEDIA)
 RETRY_AFTER = (b"retry-after", b"1")
 
 
@@ -58,7 +58,8 @@ class Door:
         headers = [JSON]
         error: Exception | None = None
         try:
-            status, body = await self._answer(arrival, receive)
+            status, body, media = await self._answer(arrival, receive)
+            headers = [(b"content-type", media)]
         except Refusal as refused:
             refusal = refused
         except Unavailable as trouble:
@@ -84,7 +85,7 @@ class Door:
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
-    async def _answer(self, arrival: Arrival, receive) -> tuple[int, bytes]:
+    async def _answer(self, arrival: Arrival, receive) -> tuple[int, bytes, bytes]:
         operation, arguments = self._find(arrival.method, arrival.path)
         arrival.route = operation.path
         if operation.asks:
@@ -95,8 +96,10 @@ class Door:
             arrival.body = await read_body(receive, arrival.declared_length)
         try:
             if operation.writes or operation.waits:
-                return operation.status, await self._write(operation, arrival, arguments, receive)
-            return operation.status, await self._read(operation, arrival, arguments)
+                body = await self._write(operation, arrival, arguments, receive)
+            else:
+                body = await self._read(operation, arrival, arguments)
+            return operation.status, body, operation.media
         except Refusal as refusal:
             if refusal.after is not None:
                 await self.environment.write(refusal.after, arrival.caller)

@@ -36,6 +36,8 @@ class Gate:
     trusted: bool = False
     # Who asks may stand in the body, which is then read before anybody is let in.
     reads_body: bool = False
+    # Where a partner's session is meant to act, which is of no organization itself.
+    enter: Callable[[Work, Arrival, Session], Caller] | None = None
 
     def admit(
         self, work: Work, arrival: Arrival, asked: Permission | None,
@@ -51,10 +53,9 @@ class Gate:
                 raise Refusal(roles.refusal_of(asked, syncs, self.trusted))
         if self.trusted and not session.trusted:
             raise Refusal(UNTRUSTED)
-        # A partner's session is of no organization; the gate that reads which is meant says so.
-        if arrival.caller is None:
-            arrival.caller = session.caller
-        work.caller, arrival.session = arrival.caller, session
+        caller = self.enter(work, arrival, session) if self.enter else session.caller
+        work.caller = arrival.caller = caller
+        arrival.session = session
         return session
 
 
@@ -98,16 +99,22 @@ def _partner_in_body(work: Work, arrival: Arrival) -> Session:
     return _partner(work, arrival)
 
 
-def _partner_on_child(work: Work, arrival: Arrival) -> Session:
-    """The same, for one of the partner's organizations, which a header names; all others are not
-    found."""
-    session = _partner(work, arrival)
+def _child(work: Work, arrival: Arrival, session: Session) -> Caller:
+    """One of the partner's organizations, which a header names; all others are not found."""
     organization_id = arrival.header("organizationId")
     if not organization_id:
         raise Refusal(MISSING_HEADER, "organizationId")
     assert session.partner_id is not None
     organization = partners.child(work, session.partner_id, organization_id)
-    arrival.caller = Caller(organization.id, session.user_id, session.trusted, session.id)
+    return Caller(organization.id, session.user_id, session.trusted, session.id)
+
+
+def _downloads(work: Work, arrival: Arrival) -> Session:
+    """A link in an answer is followed with the session alone."""
+    session_id = arrival.header("sessionId")
+    session = sessions.by_id(work, session_id) if session_id else None
+    if session is None or session.kind is SessionKind.PARTNER:
+        raise Refusal(SESSION_INVALID)
     return session
 
 
@@ -168,7 +175,8 @@ PARTNER_IN_BODY = Gate(
     "partner, or in the body", ("sessionId", "appKey"), _partner_in_body, reads_body=True
 )
 PARTNER_ON_CHILD = Gate(
-    "partner on a child", ("sessionId", "appKey", "organizationId"), _partner_on_child
+    "partner on a child", ("sessionId", "appKey", "organizationId"), _partner, enter=_child
 )
+DOWNLOADS = Gate("downloads", ("sessionId",), _downloads)
 EVENTS = Gate("events", ("sessionId", "devKey"), _events)
 CONTROL = Gate("control", (), _control)

@@ -10,7 +10,7 @@ import msgspec
 from billfold import VERSION
 from billfold.access import roles
 from billfold.door.limits import BODY_BYTES_MAX
-from billfold.door.operations import Operation, in_path
+from billfold.door.operations import JSON_MEDIA, Operation, in_path
 from billfold.door.problems import BdcError
 from billfold.kit.errors import (
     BAD_DEVELOPER_KEY,
@@ -95,6 +95,7 @@ MEANINGS = {
 
 OF_GATE = {
     "partner on a child": (MISSING_HEADER, SESSION_INVALID, BAD_DEVELOPER_KEY, NOT_FOUND),
+    "downloads": (SESSION_INVALID,),
     "events": (MISSING_HEADER, SESSION_INVALID),
     "control": (NO_SUCH_API,),
 }
@@ -163,6 +164,11 @@ def _operation(each: Operation, schema_of: dict[str, Schema], components: dict[s
     answer: dict[str, Any] = {"description": "Done; the answer has no body."}
     if each.answer is not None:
         answer = {"description": "Done.", **_json(schema_of[repr(each.answer)])}
+    if each.media != JSON_MEDIA:
+        answer = {
+            "description": "Done.",
+            "content": {each.media.decode(): {"schema": {"type": "string"}}},
+        }
     said["responses"] = {str(each.status): answer, **_refusals(each)}
     return said
 

@@ -26,6 +26,8 @@ from billfold.door.wire import Query, decoder
 from billfold.kit.errors import Problem
 from billfold.kit.listing import Asked
 
+JSON_MEDIA = b"application/json"
+
 
 @dataclass(frozen=True, slots=True)
 class Operation:
@@ -55,6 +57,8 @@ class Operation:
     # Left out of the OpenAPI document, which describes v3: an older spelling of another path, or an
     # older version.
     older: bool = field(default=False)
+    # What its answer is; an answer of bytes is sent as it is.
+    media: bytes = JSON_MEDIA
     # Whatever its method, it changes nothing.
     reads: bool = field(default=False)
     dialect: Dialect = V3
@@ -105,7 +109,7 @@ class Operations(list[Operation]):
     def _add(
         self, method: str, path: str, gate: Gate, status: int,
         refuses: Sequence[Problem] = (), older: bool = False, may: Permission | None = None,
-        reads: bool = False,
+        reads: bool = False, media: bytes = JSON_MEDIA,
     ) -> Callable:  # fmt: skip
         def note(do: Callable) -> Callable:
             signature = inspect.signature(do)
@@ -140,6 +144,7 @@ class Operations(list[Operation]):
                     may,
                     older=older or self.dialect is not V3,
                     reads=reads,
+                    media=media,
                     dialect=self.dialect,
                     answer=signature.return_annotation,
                     waits=inspect.iscoroutinefunction(do),

@@ -31,6 +31,8 @@ GATES = {
     "signed in, or a partner": "needs a session, or a partner's",
     "partner": "needs a partner's session",
     "partner on a child": "needs a partner's session; for one of its organizations",
+    "downloads": "needs a session, and no key",
+    "partner, or in the body": "needs a partner's session",
     "events": "needs a session (webhooks)",
     "control": "sandbox only, from the same machine",
 }
@@ -164,7 +166,9 @@ def _entry(reader: "_Reader", method: str, path: str, each: dict) -> dict[str, A
 
 
 def _schema(said: dict) -> Schema:
-    return said["content"]["application/json"]["schema"]
+    """Of a body or an answer, which has one form only: JSON, or a file's."""
+    (form,) = said["content"].values()
+    return form["schema"]
 
 
 def _curl(reader: "_Reader", method: str, path: str, each: dict) -> str:

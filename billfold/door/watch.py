@@ -63,19 +63,19 @@ class Watch:
             said["trouble"], error = str(error).partition("\n")[0], None
         getattr(logger(), level)("request", exc_info=error, **said)
 
-    def metrics(self, agenda: tuple[int, float] | None) -> bytes:
-        """The numbers in Prometheus' text form. `agenda`: how many items are parked, and for how many
+    def metrics(self, parked_and_late_seconds: tuple[int, float] | None) -> bytes:
+        """The numbers in Prometheus' text form: how many items are parked, and for how many
         seconds the first has been due; None when the database does not answer."""
         from prometheus_client import CollectorRegistry, generate_latest
 
         registry = CollectorRegistry()
-        registry.register(_Numbers(self, agenda))
+        registry.register(_Numbers(self, parked_and_late_seconds))
         return generate_latest(registry)
 
 
 class _Numbers:
-    def __init__(self, watch: Watch, agenda: tuple[int, float] | None) -> None:
-        self.watch, self.agenda = watch, agenda
+    def __init__(self, watch: Watch, parked_and_late_seconds: tuple[int, float] | None) -> None:
+        self.watch, self.agenda = watch, parked_and_late_seconds
 
     def collect(self):
         from prometheus_client.core import (

@@ -14,7 +14,8 @@ from billfold.kit.work import Work
 from billfold.payables import payments
 from billfold.payables.bills import Bill, PaymentStatus
 from billfold.payables.disbursements import DisbursementType, SingleStatus
-from billfold.payables.payments import BillingType, FailedPayment, FundingType, Payment
+from billfold.payables.failed_payments import FailedPayment
+from billfold.payables.payments import BillingType, FundingType, Payment
 from billfold.payables.vendors import HOME_CURRENCY, NetworkStatus, PayByType, TaxIdType, Vendor
 from billfold.payables.vendors_v3 import Balance, CardView, balance_of
 

@@ -25,7 +25,7 @@ from billfold.kit.errors import (
 from billfold.kit.listing import MATCHED, RANGED, Asked, Field
 from billfold.kit.money import to_amount, to_cents
 from billfold.kit.work import Work
-from billfold.payables import payments, vendors
+from billfold.payables import failed_payments, payments, vendors
 from billfold.payables.disbursements import DisbursementType
 from billfold.payables.payments import (
     BillPayment,
@@ -173,7 +173,7 @@ def _told_when_refused(terms: Terms, lines: list[PayLine]) -> Iterator[None]:
     except Refusal as refusal:
         if _is_business(refusal):
             reasons = [(problem.code, problem.say(about)) for problem, about in refusal.problems]
-            refusal.after = lambda work: payments.tell_failure(work, terms, lines, reasons)
+            refusal.after = lambda work: failed_payments.tell_failure(work, terms, lines, reasons)
         raise
 
 

@@ -136,14 +136,8 @@ async def login_v2(environment: Environment, form: LoginForm, arrival: Arrival) 
             remember_me_id=form.mfa_id, device=form.device_id,
         ),
     )  # fmt: skip
-    end_point = (environment.policy.base_url or _addressed(arrival)) + BASE
+    end_point = (environment.policy.base_url or arrival.addressed()) + BASE
     return LoginView(token, session.organization_id, end_point, session.user_id)
-
-
-def _addressed(arrival: Arrival) -> str:
-    """This server as its client calls it; who names no host is given a path."""
-    host = arrival.header("host")
-    return f"{arrival.scheme}://{host}" if host else ""
 
 
 @operations.call("GetSessionInfo", SIGNED_IN, may=Permission.SIGNED_IN, reads=True)

@@ -1,0 +1,32 @@
+"""Requests to pay that a rule of business refused: nothing was paid, and that is told."""
+
+from collections.abc import Sequence
+
+from billfold.kit.tables import Record
+from billfold.kit.work import Work
+from billfold.payables.bills import Bill
+from billfold.payables.payments import PayLine, Terms
+
+
+class FailedPayment(Record, frozen=True):
+    """A request to pay that a rule of business refused: there is no payment, only what was asked."""
+
+    lines: list[PayLine]
+    terms: Terms
+    vendor_id: str | None
+    reasons: list[tuple[str | None, str]]
+
+
+def tell_failure(
+    work: Work, terms: Terms, lines: Sequence[PayLine], reasons: list[tuple[str | None, str]]
+) -> None:
+    """Tell that a request to pay has failed, in a unit of its own, because the other left nothing.
+
+    The vendor is named when all the bills that exist are of one."""
+    found = work.grouped(Bill, "id", [line.bill_id for line in lines])
+    of = {rows[0].vendor_id for rows in found.values() if rows}
+    vendor_id = of.pop() if len(of) == 1 else terms.vendor_id
+    failed = FailedPayment(
+        id=work.ids.uuid(work.now), lines=list(lines), terms=terms, vendor_id=vendor_id, reasons=reasons
+    )
+    work.tell("payment.failed", failed)
