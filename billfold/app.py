@@ -6,7 +6,6 @@ import gc
 import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import replace
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -14,10 +13,11 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from billfold import control, demo_world
-from billfold.access import health_v3, mfa_v3, sessions_v3
+from billfold.access import health_v3, messages, mfa_v3, sessions_v3
 from billfold.books import audit
 from billfold.door import reference
 from billfold.door.door import Door
+from billfold.door.messenger import Carriers, Messenger
 from billfold.door.openapi import document
 from billfold.door.sender import Sender
 from billfold.door.watch import Watch
@@ -31,7 +31,6 @@ from billfold.kit.database import open_database
 from billfold.kit.environment import Environment, claim
 from billfold.kit.errors import Unavailable
 from billfold.kit.ids import Ids
-from billfold.kit.policy import POLICIES, Policy
 from billfold.kit.secrets import Passwords
 from billfold.kit.work import Work
 from billfold.payables import bills_v3, payments, payments_v3, vendors_v3
@@ -69,7 +68,7 @@ class Billfold:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        policy = _policy(settings)
+        policy = settings.environment_policy
         self.environment = Environment(
             database=open_database(settings.database_url, settings.limits),
             secrets=secrets.load(settings.folder, make=policy.makes_key),
@@ -82,6 +81,10 @@ class Billfold:
         self.watch = Watch(settings.log == "requests", settings.slow_milliseconds / 1000)
         self.sender = Sender(policy, self.watch)
         self.environment.handlers[DELIVER] = make_deliverer(self.sender.send)
+        self.messenger = Messenger(
+            Carriers(settings.sms_url, settings.sms_token, settings.smtp, settings.mail_from)
+        )
+        self.environment.handlers[messages.SEND] = messages.make_carrier(self.messenger.carry)
         self.door = Door(self.environment, OPERATIONS, self.watch)
         pages = [
             Route("/openapi.json", self._openapi),
@@ -120,6 +123,7 @@ class Billfold:
                 worker.cancel()
             await asyncio.gather(warm, *workers, return_exceptions=True)
             await self.sender.close()
+            await self.messenger.close()
             await self.door.uses.close()
             await self.environment.database.close()
 
@@ -156,11 +160,6 @@ def _warm_up() -> None:
     from billfold.door import logs
 
     logs.logger()
-
-
-def _policy(settings: Settings) -> Policy:
-    policy = POLICIES[settings.policy]
-    return replace(policy, fixed_code=settings.mfa_code) if settings.mfa_code else policy
 
 
 def settle_memory() -> None:

@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 import typer
 
 from billfold.kit.errors import Unusable
-from billfold.settings import Settings, load, to_environment
+from billfold.settings import SECRET, Settings, load, to_environment
 
 if TYPE_CHECKING:
     from billfold.app import Billfold
@@ -165,7 +165,7 @@ def show_settings(data: Data = None) -> None:
     settings, origins = load(data=data)
     for name, origin in origins.items():
         value = getattr(settings, name)
-        shown = "(hidden)" if name == "database" and value else value
+        shown = "(hidden)" if name in SECRET and value else value
         print(f"{name:18} {shown!s:28} {origin}")
 
 

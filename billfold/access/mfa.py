@@ -211,7 +211,7 @@ def _new_code(work: Work) -> str:
 def _send(work: Work, number: str, channel: Channel, code: str) -> None:
     rates.take_text(work, work.user_id)
     text = f"{code} is your Billfold code. It is valid for five minutes."
-    messages.send(work, work.user_id, number, channel, text, code=code)
+    messages.send(work, work.user_id, number, channel, text, code=code, lasts=CODE_LIFE)
 
 
 def _try(work: Work, sent: Challenge | Setup, code: str) -> Problem | None:

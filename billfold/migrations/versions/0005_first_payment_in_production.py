@@ -1,0 +1,22 @@
+"""real messages on their way, authenticators, invitations, password resets, sign-ups."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from billfold.migrations import types as t
+
+revision = '0005'
+down_revision = '0004'
+
+
+def upgrade() -> None:
+    op.create_table('outgoing_messages',
+    sa.Column('id', t.TEXT, nullable=False),
+    sa.Column('organization_id', t.TEXT, nullable=False),
+    sa.Column('created_time', t.MOMENT, nullable=False),
+    sa.Column('updated_time', t.MOMENT, nullable=False),
+    sa.Column('letter', t.BYTES, nullable=False),
+    sa.Column('good_until', t.MOMENT, nullable=False),
+    sa.Column('attempts', t.INTEGER, nullable=False),
+    sa.PrimaryKeyConstraint('id')
+    )
