@@ -20,3 +20,15 @@ def upgrade() -> None:
     sa.Column('attempts', t.INTEGER, nullable=False),
     sa.PrimaryKeyConstraint('id')
     )
+    op.create_table('authenticators',
+    sa.Column('id', t.TEXT, nullable=False),
+    sa.Column('organization_id', t.TEXT, nullable=False),
+    sa.Column('created_time', t.MOMENT, nullable=False),
+    sa.Column('updated_time', t.MOMENT, nullable=False),
+    sa.Column('user_id', t.TEXT, nullable=False),
+    sa.Column('secret', t.BYTES, nullable=False),
+    sa.Column('confirmed', t.BOOLEAN, nullable=False),
+    sa.Column('last_step', t.INTEGER, nullable=False),
+    sa.PrimaryKeyConstraint('id')
+    )
+    op.create_index('ix_authenticators_user_id', 'authenticators', ['organization_id', 'user_id', 'id'])
