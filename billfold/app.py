@@ -17,6 +17,7 @@ from billfold.access import health_v3, messages, mfa_v3, sessions_v3
 from billfold.books import audit
 from billfold.door import reference
 from billfold.door.door import Door
+from billfold.door.https import OnlyHttps
 from billfold.door.messenger import Carriers, Messenger
 from billfold.door.openapi import document
 from billfold.door.sender import Sender
@@ -95,8 +96,12 @@ class Billfold:
         ]
         self.pages = {page.path for page in pages}
         self.web = Starlette(routes=pages, lifespan=self.lifespan)
+        self._serve = OnlyHttps(self._route) if settings.trusted_proxy else self._route
 
     async def __call__(self, scope, receive, send) -> None:
+        await self._serve(scope, receive, send)
+
+    async def _route(self, scope, receive, send) -> None:
         """The API needs nothing of Starlette's; pages and the lifespan do."""
         api = scope["type"] == "http" and scope["path"] not in self.pages
         await (self.door if api else self.web)(scope, receive, send)

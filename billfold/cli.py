@@ -9,13 +9,14 @@ import socket
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from functools import wraps
 from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from billfold.kit.errors import Unusable
-from billfold.settings import SECRET, Settings, load, to_environment
+from billfold.settings import SECRET, Settings, check_production, load, to_environment
 
 if TYPE_CHECKING:
     from billfold.app import Billfold
@@ -63,9 +64,12 @@ def serve(
         host=host, port=port, data=data, database=database, policy=policy, worker=worker,
         workers=workers, log=log,
     )  # fmt: skip
+    _check_production(settings)
     listener = _listen(settings)
+    # Port 0 is any free one; links lead to the one that was found.
+    settings = replace(settings, port=listener.getsockname()[1])
     billfold = _prepared(settings)
-    print(_welcome(settings, listener.getsockname()[1]), flush=True)
+    print(_welcome(settings), flush=True)
     _run(billfold, listener)
 
 
@@ -173,6 +177,25 @@ def main() -> None:
     app()
 
 
+def _check_production(settings: Settings) -> None:
+    """Before anything is made, bound or asked: key, https and a second factor."""
+    from billfold.kit import secrets
+    from billfold.kit.policy import POLICIES
+
+    if not POLICIES[settings.policy].makes_key:
+        secrets.load(settings.folder, make=False)
+    check_production(settings)
+    if settings.certificate:
+        import ssl
+
+        try:
+            trial = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            # A password would be asked for at each start, and of each process.
+            trial.load_cert_chain(settings.certificate, settings.certificate_key, password=b"")
+        except (OSError, ValueError) as error:
+            raise Unusable(f"certificate and certificate_key cannot be used: {error}") from None
+
+
 def _listen(settings: Settings) -> socket.socket:
     """Bound before anything else, so that a taken port costs nothing and changes nothing."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
@@ -250,7 +273,12 @@ def _run(billfold: Billfold, listener: socket.socket) -> None:
         "loop": "uvloop", "http": "billfold.door.packets:OnePacket", "ws": "none",
         "log_level": "warning", "access_log": False, "server_header": False,
         "timeout_graceful_shutdown": 1.5, "lifespan": "on",
+        "forwarded_allow_ips": settings.trusted_proxy or "127.0.0.1",
     }  # fmt: skip
+    if settings.certificate:
+        options |= {
+            "ssl_certfile": settings.certificate, "ssl_keyfile": settings.certificate_key
+        }  # fmt: skip
     if settings.workers > 1:
         import os
 
@@ -268,12 +296,12 @@ def _run(billfold: Billfold, listener: socket.socket) -> None:
         server.run(sockets=[listener])
 
 
-def _welcome(settings: Settings, port: int) -> str:
+def _welcome(settings: Settings) -> str:
     """The first lines: where it is, who you are there, and a first call to paste."""
-    base = f"http://{'127.0.0.1' if settings.host == '0.0.0.0' else settings.host}:{port}"
+    base = replace(settings, public_url="").base_url
     lines = [f"Billfold serves a {settings.policy} on {base}", f"  data    {_place(settings)}"]
     if settings.policy != "sandbox":
-        return "\n".join(lines)
+        return "\n".join(lines + _next_steps(settings))
     from billfold.control import known_credentials
 
     found = known_credentials()
@@ -288,10 +316,23 @@ def _welcome(settings: Settings, port: int) -> str:
     return "\n".join(lines)
 
 
+def _next_steps(settings: Settings) -> list[str]:
+    where = f" --database {settings.database.split('://')[0]}://…" if settings.database else ""
+    beside = "" if settings.database else " (stop the server for it: SQLite has one writing process)"
+    lines = [f"  public  {settings.base_url} (public_url; links in messages begin with it)"]
+    if settings.trusted_proxy:
+        lines += [f"  https   only what the proxy {settings.trusted_proxy} brings by https is answered"]
+    return [
+        *lines, "", f"The first organization, its administrator and a developer key{beside}:", "",
+        f"  billfold signup --policy {settings.policy} --data {settings.data}{where}",
+    ]  # fmt: skip
+
+
 def _place(settings: Settings) -> str:
     if settings.database:
         return "PostgreSQL (key and files in " + settings.data + ")"
-    return f"{settings.folder / 'billfold.db'} (SQLite; delete the folder to begin anew)"
+    kind = "SQLite; delete the folder to begin anew" if settings.policy == "sandbox" else "SQLite"
+    return f"{settings.folder / 'billfold.db'} ({kind})"
 
 
 if __name__ == "__main__":

@@ -54,6 +54,7 @@ ROLE_MAY_NOT = Problem(None, 403, "The role of this user does not allow this.", 
 ROLE_MAY_NOT_PAY = Problem("BDC_1150", 403, "The user may not do this with the organization's money.")
 RATE_REACHED = Problem("BDC_1144", 422, "The limit is reached: {}")
 
+NOT_HTTPS = Problem(None, 403, "This server is spoken to by https only, through its proxy.", "REQUEST")
 NO_MESSENGER = Problem("BDC_1354", 400, "No way to send messages is set up on this server.")
 
 # What was asked
