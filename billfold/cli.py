@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import json
 import socket
 import sys
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from functools import wraps
-from typing import IO, TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from billfold import cli_keys, cli_sign_up
+from billfold.cli_data import Data, Database, PolicyName, asked, place, plainly, prepared
 from billfold.kit.errors import Unusable
 from billfold.settings import SECRET, Settings, check_production, load, to_environment
 
@@ -26,23 +25,9 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
 )  # fmt: skip
 
-Data = Annotated[str | None, typer.Option(help="Folder of key, files and SQLite databases.")]
-Database = Annotated[str | None, typer.Option(help="postgresql://… instead of SQLite.")]
-PolicyName = Annotated[str | None, typer.Option(help="sandbox or production.")]
-
-
-def plainly(command: Callable) -> Callable:
-    """A mistake is said without a traceback."""
-
-    @wraps(command)
-    def run(*args: Any, **options: Any) -> None:
-        try:
-            command(*args, **options)
-        except Unusable as mistake:
-            print(f"billfold: {mistake}", file=sys.stderr)
-            raise typer.Exit(2) from None
-
-    return run
+app.command("signup")(cli_sign_up.sign_up)
+app.command("invite")(cli_sign_up.invite)
+app.add_typer(cli_keys.app, name="keys")
 
 
 @app.command()
@@ -68,7 +53,7 @@ def serve(
     listener = _listen(settings)
     # Port 0 is any free one; links lead to the one that was found.
     settings = replace(settings, port=listener.getsockname()[1])
-    billfold = _prepared(settings)
+    billfold = prepared(settings)
     print(_welcome(settings), flush=True)
     _run(billfold, listener)
 
@@ -80,13 +65,13 @@ def work(data: Data = None, database: Database = None, policy: PolicyName = None
     settings, _ = load(data=data, database=database, policy=policy, worker=True)
     if not settings.database:
         raise Unusable("SQLite has one writing process, which is `billfold serve`; use --database")
-    billfold = _prepared(settings)
+    billfold = prepared(settings)
 
     async def run() -> None:
         async with billfold.lifespan():
             await asyncio.Event().wait()
 
-    print(f"billfold: working on the agenda of {_place(settings)}", flush=True)
+    print(f"billfold: working on the agenda of {place(settings)}", flush=True)
     with suppress(KeyboardInterrupt):
         asyncio.run(run())
 
@@ -134,12 +119,12 @@ def migrate(data: Data = None, database: Database = None) -> None:
 
     settings, _ = load(data=data, database=database)
     settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    before = _asked(lambda: migrations.revision(settings.database_url))
+    before = asked(lambda: migrations.revision(settings.database_url))
     if before == migrations.HEAD:
-        print(f"{_place(settings)} has schema {before} already")
+        print(f"{place(settings)} has schema {before} already")
         return
-    _asked(lambda: migrations.migrate(settings.database_url))
-    print(f"{_place(settings)}: schema {before or 'none'} -> {migrations.HEAD}")
+    asked(lambda: migrations.migrate(settings.database_url))
+    print(f"{place(settings)}: schema {before or 'none'} -> {migrations.HEAD}")
 
 
 @app.command()
@@ -214,55 +199,6 @@ def _listen(settings: Settings) -> socket.socket:
     return listener
 
 
-def _prepared(settings: Settings) -> Billfold:
-    """The data folder, the key and the schema, as they must be before anything is served."""
-    from billfold import migrations
-    from billfold.kit import secrets
-    from billfold.kit.policy import POLICIES
-
-    try:
-        settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        secrets.load(settings.folder, POLICIES[settings.policy].makes_key)
-    except OSError as error:
-        raise Unusable(f"the data folder {settings.folder} cannot be used: {error}") from None
-    if not settings.database:
-        _claim_folder(settings)
-    if said := _asked(lambda: migrations.prepare(settings.database_url)):
-        print(f"billfold: {said}", flush=True)
-    from billfold.app import Billfold, check
-
-    billfold = Billfold(settings)
-    _asked(lambda: asyncio.run(check(billfold)))
-    return billfold
-
-
-def _claim_folder(settings: Settings) -> None:
-    """SQLite has one writing process: a second one on the same folder is refused at its start."""
-    file = open(settings.folder / "billfold.lock", "w")  # noqa: SIM115 - held until the process ends
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        raise Unusable(
-            f"another server is using {settings.folder}: stop it, or choose another --data folder"
-        ) from None
-    _kept.append(file)
-
-
-# What must stay open for as long as the process lives.
-_kept: list[IO] = []
-
-
-def _asked(do: Callable[[], Any]) -> Any:
-    """What the database says, or why it does not answer."""
-    try:
-        return do()
-    except Exception as error:
-        # Both drivers, and SQLAlchemy around them, have errors of their own.
-        if type(error).__module__.split(".")[0] in ("psycopg", "apsw", "sqlite3", "sqlalchemy"):
-            raise Unusable(f"the database cannot be used: {str(error).splitlines()[0]}") from None
-        raise
-
-
 def _run(billfold: Billfold, listener: socket.socket) -> None:
     import uvicorn
 
@@ -299,7 +235,7 @@ def _run(billfold: Billfold, listener: socket.socket) -> None:
 def _welcome(settings: Settings) -> str:
     """The first lines: where it is, who you are there, and a first call to paste."""
     base = replace(settings, public_url="").base_url
-    lines = [f"Billfold serves a {settings.policy} on {base}", f"  data    {_place(settings)}"]
+    lines = [f"Billfold serves a {settings.policy} on {base}", f"  data    {place(settings)}"]
     if settings.policy != "sandbox":
         return "\n".join(lines + _next_steps(settings))
     from billfold.control import known_credentials
@@ -326,13 +262,6 @@ def _next_steps(settings: Settings) -> list[str]:
         *lines, "", f"The first organization, its administrator and a developer key{beside}:", "",
         f"  billfold signup --policy {settings.policy} --data {settings.data}{where}",
     ]  # fmt: skip
-
-
-def _place(settings: Settings) -> str:
-    if settings.database:
-        return "PostgreSQL (key and files in " + settings.data + ")"
-    kind = "SQLite; delete the folder to begin anew" if settings.policy == "sandbox" else "SQLite"
-    return f"{settings.folder / 'billfold.db'} ({kind})"
 
 
 if __name__ == "__main__":

@@ -215,3 +215,5 @@ def check_production(settings: Settings) -> None:
             "production needs a second factor: set sms_url (an SMS gateway) or second_factor = totp"
             " (an authenticator app)"
         )
+    if settings.signup and not settings.smtp:
+        raise Unusable("signup needs smtp: who signs up must prove whose e-mail address it is")

@@ -34,10 +34,12 @@ def surroundings(**more: str) -> dict[str, str]:
     return plain | {"COVERAGE_PROCESS_START": "", "NO_COLOR": "1"} | more
 
 
-def run(*arguments: object, **more: str) -> subprocess.CompletedProcess:
+def run(
+    *arguments: object, timeout: float = START_SECONDS_MAX, **more: str
+) -> subprocess.CompletedProcess:
     return subprocess.run(
         [*PROGRAM, *map(str, arguments)], env=surroundings(**more), capture_output=True, text=True,
-        timeout=START_SECONDS_MAX,
+        timeout=timeout,
     )  # fmt: skip
 
 

@@ -11,9 +11,10 @@ from enum import StrEnum
 
 import sqlalchemy as sa
 
-from billfold.access import attempts, authenticators, messages, organizations, sessions
+from billfold.access import attempts, authenticators, messages, notices, organizations, sessions
 from billfold.access.messages import Channel
 from billfold.access.sessions import SessionKind
+from billfold.access.users import User
 from billfold.kit import rates
 from billfold.kit.errors import (
     NO_PHONE,
@@ -142,7 +143,7 @@ def set_up(work: Work, number: str, channel: Channel, primary: bool) -> Setup:
     assert work.caller is not None
     if phones(work) and not work.caller.trusted:
         raise Refusal(PHONE_IS_SET)
-    id, code = work.ids.uuid(work.now), _new_code(work)
+    id, code = work.ids.uuid(work.now), new_code(work)
     made = work.add(
         Setup, id=id, user_id=work.user_id, number=work.secrets.seal(number, id), last4=number[-4:],
         channel=channel, primary=primary, code_mac=_mac(work, id, code),
@@ -168,6 +169,10 @@ def finish_set_up(work: Work, setup_id: str, channel: Channel, code: str) -> Pro
             work.remove(work.hold(MfaPhone, older.id))
     if had_phones:
         forget(work, work.user_id)
+        notices.tell(
+            work, work.find(User, work.user_id), "Your Billfold phone was changed",
+            f"Codes now go to a phone that ends in {setup.last4}. No device is remembered any more.",
+        )  # fmt: skip
     number = work.secrets.open(setup.number, setup.id)
     add_phone(work, work.user_id, number, setup.channel, setup.primary)
     return None
@@ -188,7 +193,7 @@ def challenge(work: Work, use_backup: bool) -> Challenge:
         work.change(work.hold(Challenge, older.id), used=True)
     id, code_mac = work.ids.uuid(work.now), NO_CODE
     if phone and not (has_app and not messages.reaches(work, phone.channel)):
-        code = _new_code(work)
+        code = new_code(work)
         code_mac = _mac(work, id, code)
         _send(work, work.secrets.open(phone.number, phone.id), phone.channel, code)
     return work.add(
@@ -213,7 +218,7 @@ def answer(work: Work, challenge_id: str, code: str) -> Problem | None:
     return None
 
 
-def _new_code(work: Work) -> str:
+def new_code(work: Work) -> str:
     return work.policy.fixed_code or work.ids.code()
 
 
@@ -254,9 +259,9 @@ def remember(work: Work, device: str, machine_name: str | None) -> str:
 
 
 def forget(work: Work, user_id: str) -> None:
-    """No device of the user is remembered any more."""
-    for each in work.rows(Remembered, user_id=user_id):
-        work.remove(work.hold(Remembered, each.id))
+    """No device of the user is remembered any more; whoever calls knows that the user may say so."""
+    for each in work.connection.where(Remembered, user_id=user_id):
+        work.connection.delete(Remembered, each.id)
 
 
 def recalls(work: Work, user_id: str, token: str | None, device: str | None) -> bool:

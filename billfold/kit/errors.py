@@ -55,6 +55,7 @@ ROLE_MAY_NOT_PAY = Problem("BDC_1150", 403, "The user may not do this with the o
 RATE_REACHED = Problem("BDC_1144", 422, "The limit is reached: {}")
 
 NOT_HTTPS = Problem(None, 403, "This server is spoken to by https only, through its proxy.", "REQUEST")
+LINK_INVALID = Problem(None, 404, "This link was used, is too old, or never was one.", "REQUEST")
 NO_MESSENGER = Problem("BDC_1354", 400, "No way to send messages is set up on this server.")
 
 # What was asked
