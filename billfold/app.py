@@ -20,6 +20,7 @@ from billfold.door.door import Door
 from billfold.door.https import OnlyHttps
 from billfold.door.messenger import Carriers, Messenger
 from billfold.door.openapi import document
+from billfold.door.pages import Pages
 from billfold.door.sender import Sender
 from billfold.door.watch import Watch
 from billfold.events import subscriptions_v3
@@ -93,8 +94,10 @@ class Billfold:
             Route("/metrics", self._metrics),
             reference.route(OPERATIONS),
             Route("/", lambda request: RedirectResponse("/docs")),
+            *Pages(self.environment, self.watch).routes,
         ]
-        self.pages = {page.path for page in pages}
+        # By the first part of their paths, which those of the API do not share.
+        self.pages = {page.path.split("/")[1] for page in pages}
         self.web = Starlette(routes=pages, lifespan=self.lifespan)
         self._serve = OnlyHttps(self._route) if settings.trusted_proxy else self._route
 
@@ -103,7 +106,7 @@ class Billfold:
 
     async def _route(self, scope, receive, send) -> None:
         """The API needs nothing of Starlette's; pages and the lifespan do."""
-        api = scope["type"] == "http" and scope["path"] not in self.pages
+        api = scope["type"] == "http" and scope["path"][1:].partition("/")[0] not in self.pages
         await (self.door if api else self.web)(scope, receive, send)
 
     @contextlib.asynccontextmanager
