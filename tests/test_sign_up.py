@@ -256,6 +256,17 @@ def test_nobody_is_written_to_who_is_not_there_or_was_only_invited(desk):
     assert inbox(desk) == []
 
 
+def test_a_changed_phone_is_told_by_mail(desk):
+    desk.signs_in()
+    before = len(inbox(desk))
+    setup = desk.call("POST", f"{V3}/mfa/setup", {"phone": "4155550199", "type": "TEXT"})["setupId"]
+    body = {"setupId": setup, "type": "TEXT", "token": desk.code()}
+    desk.call("POST", f"{V3}/mfa/setup/validate", body)
+    code, notice = inbox(desk)[before:]
+    assert code["channel"] == "TEXT" and notice["to"] == demo_world.USERNAME
+    assert "0199" in notice["text"] and "4155550199" not in notice["text"]
+
+
 # Invitations
 
 

@@ -82,6 +82,9 @@ def forget(work: Work, username: str) -> None:
     user = login and _reachable(work, login)
     if not login or not user or login.password_hash is None:
         return
+    for older in work.connection.where(PasswordReset, login_id=login.id):
+        if work.now >= older.expires_time:
+            work.connection.delete(PasswordReset, older.id)
     token = work.ids.token()
     work.insert(PasswordReset(digest(token), login.id, work.now + LINK_LIFE))
     notices.mail(
