@@ -10,7 +10,7 @@ from billfold.access.keys import KeyKind
 from billfold.access.organizations import Organization
 from billfold.kit.errors import Refusal
 from tests.desk import LOGIN, V3
-from tests.test_serving import assert_refused, run, serve  # noqa: F401 - a fixture
+from tests.test_serving import Server, assert_refused, run
 
 ORGANIZATION = demo_world.ORGANIZATION_ID
 ADA = demo_world.USERNAME
@@ -169,11 +169,14 @@ def test_the_command_makes_lists_and_ends(tmp_path):
     assert_refused(again, "no active key")
 
 
-def test_on_sqlite_the_server_is_stopped_for_it(serve, tmp_path):
-    server = serve()
-    for command in (["keys", "list"], ["keys", "revoke", "abcd"]):
-        assert_refused(run(*command, "--data", tmp_path / "data"), "another server", "stop it")
-    server.signs_in()
+def test_on_sqlite_the_server_is_stopped_for_it(tmp_path):
+    server = Server(tmp_path / "data")
+    try:
+        for command in (["keys", "list"], ["keys", "revoke", "abcd"]):
+            assert_refused(run(*command, "--data", tmp_path / "data"), "another server", "stop it")
+        server.signs_in()
+    finally:
+        server.kill()
 
 
 @pytest.mark.parametrize(
