@@ -6,7 +6,6 @@ import gc
 import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import replace
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -16,6 +15,7 @@ from starlette.routing import Route
 from billfold import control, demo_world
 from billfold.access import (
     health_v3,
+    messages,
     mfa_v3,
     organizations_v3,
     partners_v3,
@@ -27,7 +27,10 @@ from billfold.access import (
 from billfold.books import audit
 from billfold.door import reference
 from billfold.door.door import Door
+from billfold.door.https import OnlyHttps
+from billfold.door.messenger import Carriers, Messenger
 from billfold.door.openapi import document
+from billfold.door.pages import Pages
 from billfold.door.sender import Sender
 from billfold.door.watch import Watch
 from billfold.events import subscriptions_v3
@@ -40,7 +43,6 @@ from billfold.kit.database import open_database
 from billfold.kit.environment import Environment, claim
 from billfold.kit.errors import Unavailable
 from billfold.kit.ids import Ids
-from billfold.kit.policy import POLICIES, Policy
 from billfold.kit.secrets import Passwords
 from billfold.kit.work import Work
 from billfold.payables import bills_v3, payments, payments_v3, vendors_v3
@@ -82,7 +84,7 @@ class Billfold:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        policy = _policy(settings)
+        policy = settings.environment_policy
         self.environment = Environment(
             database=open_database(settings.database_url, settings.limits),
             secrets=secrets.load(settings.folder, make=policy.makes_key),
@@ -99,6 +101,10 @@ class Billfold:
         self.watch = Watch(settings.log == "requests", settings.slow_milliseconds / 1000)
         self.sender = Sender(policy, self.watch)
         self.environment.handlers[DELIVER] = make_deliverer(self.sender.send)
+        self.messenger = Messenger(
+            Carriers(settings.sms_url, settings.sms_token, settings.smtp, settings.mail_from)
+        )
+        self.environment.handlers[messages.SEND] = messages.make_carrier(self.messenger.carry)
         self.door = Door(self.environment, OPERATIONS, self.watch, NOT_SERVED)
         pages = [
             Route("/openapi.json", self._openapi),
@@ -106,13 +112,19 @@ class Billfold:
             Route("/metrics", self._metrics),
             reference.route(OPERATIONS),
             Route("/", lambda request: RedirectResponse("/docs")),
+            *Pages(self.environment, self.watch).routes,
         ]
-        self.pages = {page.path for page in pages}
+        # By the first part of their paths, which those of the API do not share.
+        self.pages = {page.path.split("/")[1] for page in pages}
         self.web = Starlette(routes=pages, lifespan=self.lifespan)
+        self._serve = OnlyHttps(self._route) if settings.trusted_proxy else self._route
 
     async def __call__(self, scope, receive, send) -> None:
+        await self._serve(scope, receive, send)
+
+    async def _route(self, scope, receive, send) -> None:
         """The API needs nothing of Starlette's; pages and the lifespan do."""
-        api = scope["type"] == "http" and scope["path"] not in self.pages
+        api = scope["type"] == "http" and scope["path"][1:].partition("/")[0] not in self.pages
         await (self.door if api else self.web)(scope, receive, send)
 
     @contextlib.asynccontextmanager
@@ -138,6 +150,7 @@ class Billfold:
                 worker.cancel()
             await asyncio.gather(warm, *workers, return_exceptions=True)
             await self.sender.close()
+            await self.messenger.close()
             await self.door.uses.close()
             await self.environment.database.close()
 
@@ -178,13 +191,6 @@ def _warm_up() -> None:
     from billfold.door import logs
 
     logs.logger()
-
-
-def _policy(settings: Settings) -> Policy:
-    return replace(
-        POLICIES[settings.policy], fixed_code=settings.mfa_code or None,
-        base_url=settings.public_url.rstrip("/") or None,
-    )  # fmt: skip
 
 
 def settle_memory() -> None:

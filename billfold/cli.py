@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import json
 import signal
 import socket
 import sys
-from collections.abc import Callable
 from contextlib import suppress
-from functools import wraps
-from typing import IO, TYPE_CHECKING, Annotated, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from billfold.kit.errors import Unavailable, Unusable
-from billfold.settings import Settings, load, to_environment
+from billfold import cli_keys, cli_sign_up
+from billfold.cli_data import Data, Database, PolicyName, asked, place, plainly, prepared
+from billfold.kit.errors import Unusable
+from billfold.settings import SECRET, Settings, check_production, load, to_environment
 
 if TYPE_CHECKING:
     from billfold.app import Billfold
@@ -26,23 +26,9 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
 )  # fmt: skip
 
-Data = Annotated[str | None, typer.Option(help="Folder of key, files and SQLite databases.")]
-Database = Annotated[str | None, typer.Option(help="postgresql://… instead of SQLite.")]
-PolicyName = Annotated[str | None, typer.Option(help="sandbox or production.")]
-
-
-def plainly(command: Callable) -> Callable:
-    """A mistake is said without a traceback."""
-
-    @wraps(command)
-    def run(*args: Any, **options: Any) -> None:
-        try:
-            command(*args, **options)
-        except Unusable as mistake:
-            print(f"billfold: {mistake}", file=sys.stderr)
-            raise typer.Exit(2) from None
-
-    return run
+app.command("signup")(cli_sign_up.sign_up)
+app.command("invite")(cli_sign_up.invite)
+app.add_typer(cli_keys.app, name="keys")
 
 
 @app.command()
@@ -64,9 +50,12 @@ def serve(
         host=host, port=port, data=data, database=database, policy=policy, worker=worker,
         workers=workers, log=log,
     )  # fmt: skip
+    _check_production(settings)
     listener = _listen(settings)
-    billfold = _prepared(settings)
-    print(_welcome(settings, listener.getsockname()[1]), flush=True)
+    # Port 0 is any free one; links lead to the one that was found.
+    settings = replace(settings, port=listener.getsockname()[1])
+    billfold = prepared(settings)
+    print(_welcome(settings), flush=True)
     _run(billfold, listener)
 
 
@@ -77,14 +66,14 @@ def work(data: Data = None, database: Database = None, policy: PolicyName = None
     settings, _ = load(data=data, database=database, policy=policy, worker=True)
     if not settings.database:
         raise Unusable("SQLite has one writing process, which is `billfold serve`; use --database")
-    billfold = _prepared(settings)
+    billfold = prepared(settings)
 
     async def run() -> None:
         stop = asyncio.Event()
         for each in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(each, stop.set)
         async with billfold.lifespan():
-            print(f"billfold: working on the agenda of {_place(settings)}", flush=True)
+            print(f"billfold: working on the agenda of {place(settings)}", flush=True)
             await stop.wait()
 
     asyncio.run(run())
@@ -133,12 +122,12 @@ def migrate(data: Data = None, database: Database = None) -> None:
 
     settings, _ = load(data=data, database=database)
     settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    before = _asked(lambda: migrations.known_revision(settings.database_url))
+    before = asked(lambda: migrations.known_revision(settings.database_url))
     if before == migrations.HEAD:
-        print(f"{_place(settings)} has schema {before} already")
+        print(f"{place(settings)} has schema {before} already")
         return
-    _asked(lambda: migrations.migrate(settings.database_url))
-    print(f"{_place(settings)}: schema {before or 'none'} -> {migrations.HEAD}")
+    asked(lambda: migrations.migrate(settings.database_url))
+    print(f"{place(settings)}: schema {before or 'none'} -> {migrations.HEAD}")
 
 
 @app.command()
@@ -168,12 +157,31 @@ def show_settings(data: Data = None) -> None:
     settings, origins = load(data=data)
     for name, origin in origins.items():
         value = getattr(settings, name)
-        shown = "(hidden)" if name == "database" and value else value
+        shown = "(hidden)" if name in SECRET and value else value
         print(f"{name:18} {shown!s:28} {origin}")
 
 
 def main() -> None:
     app()
+
+
+def _check_production(settings: Settings) -> None:
+    """Before anything is made, bound or asked: key, https and a second factor."""
+    from billfold.kit import secrets
+    from billfold.kit.policy import POLICIES
+
+    if not POLICIES[settings.policy].makes_key:
+        secrets.load(settings.folder, make=False)
+    check_production(settings)
+    if settings.certificate:
+        import ssl
+
+        try:
+            trial = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            # A password would be asked for at each start, and of each process.
+            trial.load_cert_chain(settings.certificate, settings.certificate_key, password=b"")
+        except (OSError, ValueError) as error:
+            raise Unusable(f"certificate and certificate_key cannot be used: {error}") from None
 
 
 def _listen(settings: Settings) -> socket.socket:
@@ -194,62 +202,6 @@ def _listen(settings: Settings) -> socket.socket:
     return listener
 
 
-def _prepared(settings: Settings) -> Billfold:
-    """The data folder, the key and the schema, as they must be before anything is served."""
-    from billfold import migrations
-    from billfold.kit import secrets
-    from billfold.kit.policy import POLICIES
-
-    try:
-        settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        secrets.load(settings.folder, POLICIES[settings.policy].makes_key)
-    except OSError as error:
-        raise Unusable(f"the data folder {settings.folder} cannot be used: {error}") from None
-    if not settings.database:
-        _claim_folder(settings)
-    if said := _asked(lambda: migrations.prepare(settings.database_url)):
-        print(f"billfold: {said}", flush=True)
-    from billfold.app import Billfold, check
-
-    if settings.database:
-        from billfold.kit.postgres import check_room
-
-        _asked(lambda: check_room(settings.database, settings.workers * settings.connections))
-    billfold = Billfold(settings)
-    _asked(lambda: asyncio.run(check(billfold)))
-    return billfold
-
-
-def _claim_folder(settings: Settings) -> None:
-    """SQLite has one writing process: a second one on the same folder is refused at its start."""
-    file = open(settings.folder / "billfold.lock", "w")  # noqa: SIM115 - held until the process ends
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        raise Unusable(
-            f"another server is using {settings.folder}: stop it, or choose another --data folder"
-        ) from None
-    _kept.append(file)
-
-
-# What must stay open for as long as the process lives.
-_kept: list[IO] = []
-
-
-def _asked(do: Callable[[], Any]) -> Any:
-    """What the database says, or why it does not answer."""
-    try:
-        return do()
-    except Unavailable as error:
-        raise Unusable(f"the database cannot be used: {str(error).splitlines()[0]}") from None
-    except Exception as error:
-        # Both drivers, and SQLAlchemy around them, have errors of their own.
-        if type(error).__module__.split(".")[0] in ("psycopg", "apsw", "sqlite3", "sqlalchemy"):
-            said = str(getattr(error, "orig", None) or error)
-            raise Unusable(f"the database cannot be used: {said.splitlines()[0]}") from None
-        raise
-
-
 def _run(billfold: Billfold, listener: socket.socket) -> None:
     import uvicorn
 
@@ -260,7 +212,12 @@ def _run(billfold: Billfold, listener: socket.socket) -> None:
         "loop": "uvloop", "http": "billfold.door.packets:OnePacket", "ws": "none",
         "log_level": "warning", "access_log": False, "server_header": False,
         "timeout_graceful_shutdown": 1.5, "lifespan": "on",
+        "forwarded_allow_ips": settings.trusted_proxy or "127.0.0.1",
     }  # fmt: skip
+    if settings.certificate:
+        options |= {
+            "ssl_certfile": settings.certificate, "ssl_keyfile": settings.certificate_key
+        }  # fmt: skip
     if settings.workers > 1:
         import os
 
@@ -280,12 +237,12 @@ def _run(billfold: Billfold, listener: socket.socket) -> None:
         server.run(sockets=[listener])
 
 
-def _welcome(settings: Settings, port: int) -> str:
+def _welcome(settings: Settings) -> str:
     """The first lines: where it is, who you are there, and a first call to paste."""
-    base = f"http://{'127.0.0.1' if settings.host == '0.0.0.0' else settings.host}:{port}"
-    lines = [f"Billfold serves a {settings.policy} on {base}", f"  data    {_place(settings)}"]
+    base = replace(settings, public_url="").base_url
+    lines = [f"Billfold serves a {settings.policy} on {base}", f"  data    {place(settings)}"]
     if settings.policy != "sandbox":
-        return "\n".join(lines)
+        return "\n".join(lines + _next_steps(settings))
     from billfold.control import known_credentials
 
     found = known_credentials()
@@ -300,10 +257,16 @@ def _welcome(settings: Settings, port: int) -> str:
     return "\n".join(lines)
 
 
-def _place(settings: Settings) -> str:
-    if settings.database:
-        return "PostgreSQL (key and files in " + settings.data + ")"
-    return f"{settings.folder / 'billfold.db'} (SQLite; delete the folder to begin anew)"
+def _next_steps(settings: Settings) -> list[str]:
+    where = f" --database {settings.database.split('://')[0]}://…" if settings.database else ""
+    beside = "" if settings.database else " (stop the server for it: SQLite has one writing process)"
+    lines = [f"  public  {settings.base_url} (public_url; links in messages begin with it)"]
+    if settings.trusted_proxy:
+        lines += [f"  https   only what the proxy {settings.trusted_proxy} brings by https is answered"]
+    return [
+        *lines, "", f"The first organization, its administrator and a developer key{beside}:", "",
+        f"  billfold signup --policy {settings.policy} --data {settings.data}{where}",
+    ]  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -94,8 +94,8 @@ async def password_hashes(environment: Environment) -> tuple[str, str]:
 def fill(work: Work, password_hash: str, partner_password_hash: str) -> None:
     organization = Organization(
         ORGANIZATION_ID, "Demo Company", work.now, work.now,
-        address=Address("1 Demo Way", "Floor 2", "Oakland", "CA", "94607", "US"), mailing_is_physical=True,
-        phone="4155550142", owner=Owner("Ada Payer", date(1980, 2, 29)),
+        address=Address("1 Demo Way", "Floor 2", "Oakland", "CA", "94607", "US"),
+        mailing_is_physical=True, phone="4155550142", owner=Owner("Ada Payer", date(1980, 2, 29)),
         tax_id=work.secrets.seal("112223333", ORGANIZATION_ID), tax_id_type=TaxIdType.EIN,
         industry="Musical Instruments and Supplies", business_category="LLC",
         account_type=OrganizationType.BUSINESS,

@@ -2,15 +2,19 @@
 
 import os
 import tomllib
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, fields, replace
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, get_type_hints
+from urllib.parse import urlsplit
 
 from billfold.kit.errors import Unusable
-from billfold.kit.policy import LIMITS, POLICIES, Limits
+from billfold.kit.policy import LIMITS, POLICIES, Limits, Policy
 
 PREFIX = "BILLFOLD_"
 FILE = "billfold.toml"
+SECRET = {"database", "sms_token", "smtp"}
+SECOND_FACTORS = ("sms", "totp", "both")
 YES = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
 
@@ -39,8 +43,23 @@ class Settings:
     seed: int = -1
     # The code of every MFA message, for scripts that cannot read the inbox; in a sandbox only.
     mfa_code: str = ""
-    # Where clients reach this server; empty: as each of them addresses it.
+    # Where the world finds this server, https://host; empty: what it listens on. Links begin with it.
     public_url: str = ""
+    # PEM files with which it speaks https itself.
+    certificate: str = ""
+    certificate_key: str = ""
+    # The address or network of a proxy that speaks https for it; what comes otherwise is refused.
+    trusted_proxy: str = ""
+    # How people prove who they are beside a password: sms (texts and calls), totp (an app), or both.
+    second_factor: str = "sms"
+    # The gateway that carries texts and calls, and the token it knows us by (docs/messages.md).
+    sms_url: str = ""
+    sms_token: str = ""
+    # smtp://user:password@host:587 (STARTTLS) or smtps://…, and whose mails they are.
+    smtp: str = ""
+    mail_from: str = ""
+    # A page on which anybody may found an organization; a sandbox has it always.
+    signup: bool = False
 
     @property
     def folder(self) -> Path:
@@ -49,6 +68,28 @@ class Settings:
     @property
     def limits(self) -> Limits:
         return Limits(self.connections, self.connect_seconds, self.statement_seconds, self.lock_seconds)
+
+    @property
+    def base_url(self) -> str:
+        """Without a slash at its end."""
+        if self.public_url:
+            return self.public_url.rstrip("/")
+        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.host, self.host)
+        return f"{'https' if self.certificate else 'http'}://{host}:{self.port}"
+
+    @property
+    def environment_policy(self) -> Policy:
+        policy = POLICIES[self.policy]
+        return replace(
+            policy,
+            fixed_code=self.mfa_code or None,
+            texts=policy.keeps_messages or bool(self.sms_url and self.second_factor != "totp"),
+            mails=policy.keeps_messages or bool(self.smtp),
+            authenticators=self.second_factor != "sms",
+            sign_up=policy.sign_up or self.signup,
+            base_url=self.base_url,
+            public_url=self.public_url.rstrip("/") or None,
+        )
 
     @property
     def database_url(self) -> str:
@@ -122,8 +163,6 @@ def _check(settings: Settings) -> None:
         )
     if not 0 <= settings.port <= 65535:
         raise Unusable(f"port must be 0 to 65535, not {settings.port}")
-    if settings.public_url and not settings.public_url.startswith(("http://", "https://")):
-        raise Unusable("public_url must begin with http:// or https://")
     if settings.workers < 1:
         raise Unusable(f"workers must be 1 or more, not {settings.workers}")
     for name in ("connections", "connect_seconds", "statement_seconds", "lock_seconds"):
@@ -136,6 +175,7 @@ def _check(settings: Settings) -> None:
         raise Unusable("seed and mfa_code are for sandboxes only")
     if settings.mfa_code and not (len(settings.mfa_code) == 6 and settings.mfa_code.isdigit()):
         raise Unusable("mfa_code must be six digits")
+    _check_surroundings(settings)
 
 
 def _is_read(url: str) -> bool:
@@ -149,3 +189,48 @@ def _is_read(url: str) -> bool:
     except psycopg.ProgrammingError:
         return False
     return True
+
+
+def _check_surroundings(settings: Settings) -> None:
+    """Certificates, proxy, gateway and mail server, as far as their form goes."""
+    public, gateway, mail = (
+        urlsplit(url) for url in (settings.public_url, settings.sms_url, settings.smtp)
+    )
+    whole = public.scheme in ("http", "https") and public.hostname and public.path in ("", "/")
+    if settings.public_url and (not whole or public.query or public.username):
+        raise Unusable("public_url must be https://host or https://host:port, without a path")
+    if bool(settings.certificate) != bool(settings.certificate_key):
+        raise Unusable("certificate and certificate_key go together")
+    if settings.second_factor not in SECOND_FACTORS:
+        raise Unusable(f"second_factor must be one of {', '.join(SECOND_FACTORS)}")
+    if settings.sms_url and not (gateway.scheme in ("http", "https") and gateway.hostname):
+        raise Unusable("sms_url must be the http:// or https:// URL of an SMS gateway")
+    if settings.smtp and not (mail.scheme in ("smtp", "smtps") and mail.hostname):
+        raise Unusable("smtp must be smtp://user:password@host:587 or smtps://…")
+    if settings.smtp and "@" not in settings.mail_from:
+        raise Unusable("smtp needs mail_from, the address that mails are from")
+    try:
+        for each in settings.trusted_proxy.split(",") if settings.trusted_proxy else ():
+            ip_network(each.strip())
+    except ValueError:
+        raise Unusable("trusted_proxy must be an address or a network such as 10.0.0.0/8") from None
+
+
+def check_production(settings: Settings) -> None:
+    """What must be there before somebody's real books are served; a sandbox needs none of it.
+
+    Raises Unusable with what is missing, in one sentence."""
+    if POLICIES[settings.policy].controlled:
+        return
+    if not settings.certificate and not settings.trusted_proxy:
+        raise Unusable(
+            "production needs https: set certificate and certificate_key (PEM files), or trusted_proxy"
+            " (the address of a proxy that speaks https for it)"
+        )
+    if not settings.sms_url and settings.second_factor != "totp":
+        raise Unusable(
+            "production needs a second factor: set sms_url (an SMS gateway) or second_factor = totp"
+            " (an authenticator app)"
+        )
+    if settings.signup and not settings.smtp:
+        raise Unusable("signup needs smtp: who signs up must prove whose e-mail address it is")

@@ -13,7 +13,8 @@ LAYERS = ["kit", "rules", "door", "voices", "app", "cli"]
 # Files and folders that are not rules, by the first part of their names.
 PLACES = {
     "kit": "kit", "door": "door", "control": "voices", "demo_world": "voices", "app": "app",
-    "cli": "cli", "console": "voices", "v2": "voices",
+    "cli": "cli", "cli_data": "cli", "cli_keys": "cli", "cli_sign_up": "cli", "console": "voices",
+    "v2": "voices",
 }  # fmt: skip
 # The wall between rules and the wire: no rule knows what speaks HTTP.
 HTTP = {"starlette", "uvicorn", "aiohttp", "httpx2", "httpx", "urllib3"}
@@ -159,6 +160,11 @@ CROSSINGS: dict[str, str] = {
     "access/sign_in.py": "sign_in",
     # A partner signs in for its own users, and chooses the plans of its own organizations.
     "access/partners.py": "login_as_user, set_price_plan",
+    # Whoever has the mailed link acts for its user, and a password is of no organization.
+    "access/invitations.py": "guest_of",
+    "access/passwords.py": "_reachable",
+    # A code is sent on behalf of the organization that shall be.
+    "access/sign_up.py": "begin",
     # A new organization is made by whoever signs up, or by a partner.
     "access/organizations.py": "found",
     # A partner's header names one of its organizations.

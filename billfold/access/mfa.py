@@ -1,5 +1,6 @@
 """Two-step sign-in: phones, challenges, and remembered ids that make a later session trusted.
 
+Who has no phone here, or lives where no gateway is set up, answers with an authenticator's code.
 Lifetimes and limits are `mfa.yaml`'s: 30 days for a remembered id are documented; five minutes and
 three attempts for a code are the contract's assumption.
 """
@@ -10,9 +11,10 @@ from enum import StrEnum
 
 import sqlalchemy as sa
 
-from billfold.access import attempts, messages, organizations, sessions
+from billfold.access import attempts, authenticators, messages, notices, organizations, sessions
 from billfold.access.messages import Channel
 from billfold.access.sessions import SessionKind
+from billfold.access.users import User
 from billfold.kit import rates
 from billfold.kit.environment import Environment
 from billfold.kit.errors import (
@@ -32,6 +34,7 @@ CODE_LIFE = timedelta(minutes=5)
 ATTEMPTS_MAX = 3
 REMEMBERED = timedelta(days=30)
 DEVICE_LENGTH_MAX = 36
+NO_CODE = b""
 
 
 class PhoneType(StrEnum):
@@ -70,7 +73,9 @@ class Setup(Owned, frozen=True):
 
 @table("mfa_challenges", by=["session_id used"])
 class Challenge(Owned, frozen=True):
-    """A code on its way. Any session of the user may answer it; `session_id` is the one that asked."""
+    """A code on its way. Any session of the user may answer it; `session_id` is the one that asked.
+
+    Where none was sent, `code_mac` is empty, and only an authenticator's code answers."""
 
     user_id: str
     session_id: str
@@ -110,7 +115,8 @@ def status(work: Work) -> Status:
         return Status.DISABLED
     if session.trusted:
         return Status.COMPLETE
-    return Status.CHALLENGE if phones(work) else Status.SETUP
+    registered = phones(work) or authenticators.of(work, work.user_id)
+    return Status.CHALLENGE if registered else Status.SETUP
 
 
 def phones(work: Work) -> list[MfaPhone]:
@@ -140,7 +146,7 @@ def set_up(work: Work, number: str, channel: Channel, primary: bool) -> Setup:
     assert work.caller is not None
     if phones(work) and not work.caller.trusted:
         raise Refusal(PHONE_IS_SET)
-    id, code = work.ids.uuid(work.now), _new_code(work)
+    id, code = work.ids.uuid(work.now), new_code(work)
     made = work.add(
         Setup, id=id, user_id=work.user_id, number=work.secrets.seal(number, id), last4=number[-4:],
         channel=channel, primary=primary, code_mac=_mac(work, id, code),
@@ -166,6 +172,10 @@ def finish_set_up(work: Work, setup_id: str, channel: Channel, code: str) -> Pro
             work.remove(work.hold(MfaPhone, older.id))
     if had_phones:
         forget(work, work.user_id)
+        notices.tell(
+            work, work.find(User, work.user_id), "Your Billfold phone was changed",
+            f"Codes now go to a phone that ends in {setup.last4}. No device is remembered any more.",
+        )  # fmt: skip
     number = work.secrets.open(setup.number, setup.id)
     add_phone(work, work.user_id, number, setup.channel, setup.primary)
     return None
@@ -173,22 +183,26 @@ def finish_set_up(work: Work, setup_id: str, channel: Channel, code: str) -> Pro
 
 def challenge(work: Work, use_backup: bool) -> Challenge:
     """Send a code to the user's phone; what this session was sent before is worth nothing any more.
+    Who has an authenticator may show that one's instead, and is sent none where none can be sent.
 
     Codes that the user's other sessions wait for stay good: programs that share a user, a suite of
     tests in parallel say, would otherwise lock each other out."""
     assert work.caller is not None
     phone = next((phone for phone in phones(work) if phone.primary is not use_backup), None)
-    if phone is None:
+    has_app = not use_backup and authenticators.of(work, work.user_id) is not None
+    if phone is None and not has_app:
         raise Refusal(NO_PHONE)
     for older in work.rows(Challenge, session_id=work.caller.session_id, used=False):
         work.change(work.hold(Challenge, older.id), used=True)
-    id, code = work.ids.uuid(work.now), _new_code(work)
-    made = work.add(
+    id, code_mac = work.ids.uuid(work.now), NO_CODE
+    if phone and not (has_app and not messages.reaches(work, phone.channel)):
+        code = new_code(work)
+        code_mac = _mac(work, id, code)
+        _send(work, work.secrets.open(phone.number, phone.id), phone.channel, code)
+    return work.add(
         Challenge, id=id, user_id=work.user_id, session_id=work.caller.session_id,
-        code_mac=_mac(work, id, code), expires_time=work.now + CODE_LIFE,
+        code_mac=code_mac, expires_time=work.now + CODE_LIFE,
     )  # fmt: skip
-    _send(work, work.secrets.open(phone.number, phone.id), phone.channel, code)
-    return made
 
 
 async def authenticate(
@@ -235,14 +249,14 @@ def answer(work: Work, challenge_id: str, code: str) -> Problem | None:
     return None
 
 
-def _new_code(work: Work) -> str:
+def new_code(work: Work) -> str:
     return work.policy.fixed_code or work.ids.code()
 
 
 def _send(work: Work, number: str, channel: Channel, code: str) -> None:
     rates.take_text(work, work.user_id)
     text = f"{code} is your Billfold code. It is valid for five minutes."
-    messages.send(work, work.user_id, number, channel, text, code=code)
+    messages.send(work, work.user_id, number, channel, text, code=code, lasts=CODE_LIFE)
 
 
 def _try(work: Work, sent: Challenge | Setup, code: str) -> Problem | None:
@@ -253,7 +267,10 @@ def _try(work: Work, sent: Challenge | Setup, code: str) -> Problem | None:
         return TOO_MANY_TOKENS
     attempts.check(work, attempts.CODES, work.user_id)
     # People type the dash that some phones show in the middle.
-    right = hmac.compare_digest(sent.code_mac, _mac(work, sent.id, code.strip().replace("-", "")))
+    code = code.strip().replace("-", "").replace(" ", "")
+    right = hmac.compare_digest(sent.code_mac, _mac(work, sent.id, code))
+    if not right and isinstance(sent, Challenge):
+        right = authenticators.takes(work, sent.user_id, code)
     work.change(sent, attempts=sent.attempts + 1, used=right)
     if not right:
         attempts.fail(work, attempts.CODES, work.user_id)
@@ -273,9 +290,9 @@ def remember(work: Work, device: str, machine_name: str | None) -> str:
 
 
 def forget(work: Work, user_id: str) -> None:
-    """No device of the user is remembered any more."""
-    for each in work.rows(Remembered, user_id=user_id):
-        work.remove(work.hold(Remembered, each.id))
+    """No device of the user is remembered any more; whoever calls knows that the user may say so."""
+    for each in work.connection.where(Remembered, user_id=user_id):
+        work.connection.delete(Remembered, each.id)
 
 
 def recalls(work: Work, user_id: str, token: str | None, device: str | None) -> bool:

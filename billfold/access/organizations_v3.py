@@ -178,7 +178,7 @@ def get_billing_statement_detail(
     """One statement, with its charges, and where it lies as a file."""
     _own(work, organization_id)
     statement = work.find(BillingStatement, billing_statement_id)
-    base = work.policy.base_url or arrival.addressed()
+    base = work.policy.public_url or arrival.addressed()
     return StatementDetail(
         **_fields(statement),
         download_link=DownloadLink(base + CSV.format(billing_statement_id=statement.id)),

@@ -17,3 +17,12 @@ def may_be_public(host: str) -> bool:
         return ip_address(host.strip("[]")).is_global
     except ValueError:
         return not is_loopback(host)
+
+
+def is_address(host: str) -> bool:
+    """A number and no name."""
+    try:
+        ip_address(host.strip("[]"))
+        return True
+    except ValueError:
+        return False

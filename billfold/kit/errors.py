@@ -54,6 +54,15 @@ ROLE_MAY_NOT = Problem(None, 403, "The role of this user does not allow this.", 
 ROLE_MAY_NOT_PAY = Problem("BDC_1150", 403, "The user may not do this with the organization's money.")
 RATE_REACHED = Problem("BDC_1144", 422, "The limit is reached: {}")
 
+NOT_HTTPS = Problem(None, 403, "This server is spoken to by https only, through its proxy.", "REQUEST")
+LINK_INVALID = Problem(None, 404, "This link was used, is too old, or never was one.", "REQUEST")
+FORGED = Problem(
+    None, 403, "This did not come from a page of ours, or the page was open too long. Open it again."
+)
+WRONG_HOST = Problem(
+    None, 403, "The server does not go by this name; its setting public_url says which."
+)
+NO_SUCH_PAGE = Problem(None, 404, "There is no such page here.")
 NO_MESSENGER = Problem("BDC_1354", 400, "No way to send messages is set up on this server.")
 
 # What was asked

@@ -25,11 +25,23 @@ class Policy:
     sign_in_pause_minutes: int = 15
     # The code of every MFA message, for scripts that cannot read the inbox; None: by chance.
     fixed_code: str | None = None
-    # Where clients reach this server, without a slash at the end; None: as they have addressed it.
+    # How people are reached: by a text or a call, by mail. What is kept in an inbox always arrives.
+    texts: bool = False
+    mails: bool = False
+    # People may prove who they are by an app that reckons codes (TOTP).
+    authenticators: bool = False
+    # A page on which strangers found organizations.
+    sign_up: bool = False
+    # Where this server is for the world: links in messages begin with it. https://host, no slash.
     base_url: str | None = None
+    # The same where it was said, and None where clients are sent to what they have addressed.
+    public_url: str | None = None
 
 
-SANDBOX = Policy("sandbox", True, True, True, True, True, True, limits_rates=False, decides_risk=True)
+SANDBOX = Policy(
+    "sandbox", True, True, True, True, True, True, limits_rates=False, decides_risk=True, texts=True,
+    mails=True, sign_up=True,
+)  # fmt: skip
 PRODUCTION = Policy(
     "production", False, False, False, False, False, False, limits_rates=True, decides_risk=False
 )

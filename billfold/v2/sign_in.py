@@ -136,7 +136,7 @@ async def login_v2(environment: Environment, form: LoginForm, arrival: Arrival) 
             remember_me_id=form.mfa_id, device=form.device_id,
         ),
     )  # fmt: skip
-    end_point = (environment.policy.base_url or arrival.addressed()) + BASE
+    end_point = (environment.policy.public_url or arrival.addressed()) + BASE
     return LoginView(token, session.organization_id, end_point, session.user_id)
 
 

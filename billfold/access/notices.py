@@ -1,0 +1,31 @@
+"""Notices: mails to users, with a link to a page of ours or about what was changed."""
+
+from datetime import timedelta
+
+from billfold.access import messages
+from billfold.access.messages import A_DAY, Channel
+from billfold.access.users import User
+from billfold.kit.work import Work
+
+
+def reach(work: Work) -> bool:
+    """Whether mail can be sent from here."""
+    return messages.reaches(work, Channel.EMAIL)
+
+
+def mail(work: Work, user: User, subject: str, text: str, lasts: timedelta = A_DAY) -> None:
+    """Raises a refusal where no mail can be sent."""
+    messages.send(work, user.id, user.email, Channel.EMAIL, text, subject=subject, lasts=lasts)
+
+
+def tell(work: Work, user: User, subject: str, text: str) -> None:
+    """That something was changed which only the user should change. It is done, also where nobody can
+    be told."""
+    if reach(work):
+        if_not = "If it was not you, tell an administrator of your organization at once."
+        mail(work, user, subject, f"{text}\n\n{if_not}")
+
+
+def link(work: Work, page: str, token: str) -> str:
+    """To a page of ours; whoever has it can do what the page does."""
+    return f"{work.policy.base_url or ''}/{page}/{token}"

@@ -1,0 +1,133 @@
+"""What the commands share: their options, the data folder, the database, and a way to work on both."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from functools import wraps
+from typing import IO, TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+from billfold.kit.errors import Refusal, Unavailable, Unusable
+from billfold.settings import Settings
+
+if TYPE_CHECKING:
+    from billfold.app import Billfold
+    from billfold.kit.environment import Environment
+
+T = TypeVar("T")
+
+Data = Annotated[str | None, typer.Option(help="Folder of key, files and SQLite databases.")]
+Database = Annotated[str | None, typer.Option(help="postgresql://… instead of SQLite.")]
+PolicyName = Annotated[str | None, typer.Option(help="sandbox or production.")]
+
+
+AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
+
+
+def plainly(command: Callable) -> Callable:
+    """A mistake is said without a traceback."""
+
+    @wraps(command)
+    def run(*args: Any, **options: Any) -> None:
+        try:
+            command(*args, **options)
+        except Unusable as mistake:
+            print(f"billfold: {mistake}", file=sys.stderr)
+            raise typer.Exit(2) from None
+
+    return run
+
+
+def prepared(settings: Settings) -> Billfold:
+    """The data folder, the key and the schema, as they must be before anything is served."""
+    from billfold import migrations
+    from billfold.kit import secrets
+    from billfold.kit.policy import POLICIES
+
+    try:
+        settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        secrets.load(settings.folder, POLICIES[settings.policy].makes_key)
+    except OSError as error:
+        raise Unusable(f"the data folder {settings.folder} cannot be used: {error}") from None
+    if not settings.database:
+        claim_folder(settings)
+    if said := asked(lambda: migrations.prepare(settings.database_url)):
+        print(f"billfold: {said}", flush=True)
+    from billfold.app import Billfold, check
+
+    if settings.database:
+        from billfold.kit.postgres import check_room
+
+        asked(lambda: check_room(settings.database, settings.workers * settings.connections))
+    billfold = Billfold(settings)
+    asked(lambda: asyncio.run(check(billfold)))
+    return billfold
+
+
+def claim_folder(settings: Settings) -> None:
+    """SQLite has one writing process: a second one on the same folder is refused at its start."""
+    file = open(settings.folder / "billfold.lock", "w")  # noqa: SIM115 - held until the process ends
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise Unusable(
+            f"another server is using {settings.folder}: stop it, or choose another --data folder"
+        ) from None
+    _kept.append(file)
+
+
+# What must stay open for as long as the process lives.
+_kept: list[IO] = []
+
+
+def asked(do: Callable[[], Any]) -> Any:
+    """What the database says, or why it does not answer."""
+    try:
+        return do()
+    except Unavailable as error:
+        raise Unusable(f"the database cannot be used: {str(error).splitlines()[0]}") from None
+    except Exception as error:
+        # Both drivers, and SQLAlchemy around them, have errors of their own.
+        if type(error).__module__.split(".")[0] in ("psycopg", "apsw", "sqlite3", "sqlalchemy"):
+            said = str(getattr(error, "orig", None) or error)
+            raise Unusable(f"the database cannot be used: {said.splitlines()[0]}") from None
+        raise
+
+
+def on_data(settings: Settings, do: Callable[[Environment], Awaitable[T]]) -> T:
+    """Do something to the data, from this process: beside a running server on PostgreSQL, and instead
+    of one on SQLite, which has one writing process and says so."""
+    billfold = prepared(replace(settings, worker=False))
+
+    async def run() -> T:
+        await billfold.environment.database.start()
+        try:
+            return await do(billfold.environment)
+        finally:
+            await billfold.environment.database.close()
+
+    try:
+        return asked(lambda: asyncio.run(run()))
+    except Refusal as refusal:
+        said = [problem.say(about) for problem, about in refusal.problems]
+        raise Unusable("; ".join(said)) from None
+
+
+def new_password(variable: str, whose: str) -> str:
+    """From the environment, or typed twice; never a flag, which others on the machine could read."""
+    if given := os.environ.get(variable):
+        return given
+    return typer.prompt(f"Password of {whose}", hide_input=True, confirmation_prompt=True)
+
+
+def place(settings: Settings) -> str:
+    if settings.database:
+        return "PostgreSQL (key and files in " + settings.data + ")"
+    kind = "SQLite; delete the folder to begin anew" if settings.policy == "sandbox" else "SQLite"
+    return f"{settings.folder / 'billfold.db'} ({kind})"

@@ -1,0 +1,70 @@
+"""POSTs to others' servers, bounded in time and size; aiohttp, imported when first used.
+
+Redirects are not followed: whoever answers with one has not taken what was sent.
+"""
+
+import errno
+import socket
+from typing import Any
+
+from billfold.events.delivery import Answered
+from billfold.kit.addresses import may_be_public
+
+SECONDS_MAX = 10
+ANSWER_BYTES_MAX = 64 * 1024
+USER_AGENT = "Billfold"
+
+
+class Poster:
+    """One pool of connections, made when the first is sent; `public_only` goes to no address of a
+    private network, whatever a name leads to."""
+
+    def __init__(self, public_only: bool) -> None:
+        self.public_only = public_only
+        self._session: Any = None
+
+    async def post(
+        self, url: str, body: bytes, headers: dict[str, str], verified: bool = True
+    ) -> Answered:
+        """What came of it; `verified` asks for a certificate that somebody has signed."""
+        import aiohttp
+
+        if self._session is None:
+            self._session = self._open()
+        try:
+            async with self._session.post(
+                url, data=body, headers=headers, allow_redirects=False, ssl=verified
+            ) as answer:
+                # Read, so that the connection can be used again; more than this is not waited for.
+                await answer.content.read(ANSWER_BYTES_MAX)
+                return Answered(answer.status)
+        except TimeoutError:
+            return Answered(None, f"no answer within {SECONDS_MAX} seconds")
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            return Answered(None, f"{type(error).__name__}: {error}"[:500])
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    def _open(self) -> Any:
+        import aiohttp
+
+        options: dict[str, Any] = {"socket_factory": _public_socket} if self.public_only else {}
+        # The agenda bounds what is in flight; waiting here would count as the receiver's slowness.
+        connector = aiohttp.TCPConnector(limit=0, **options)
+        return aiohttp.ClientSession(
+            connector=connector,
+            timeout=aiohttp.ClientTimeout(total=SECONDS_MAX),
+            headers={"user-agent": USER_AGENT},
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
+        )
+
+
+def _public_socket(address: tuple) -> Any:
+    """Asked for each address that is about to be connected to, after every look-up of a name."""
+    family, kind, protocol, _, place = address
+    if not may_be_public(place[0]):
+        raise PermissionError(errno.EACCES, f"{place[0]} is no address of the internet")
+    return socket.socket(family, kind, protocol)
