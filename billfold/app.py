@@ -148,12 +148,13 @@ class Billfold:
 
     async def _metrics(self, request: Request) -> Response:
         try:
-            state = await self.environment.read(
+            parked, late_seconds = await self.environment.read(
                 lambda work: (agenda.parked(work), agenda.late_seconds(work))
             )
         except Unavailable:
-            state = None
-        return Response(self.watch.metrics(state), media_type="text/plain; version=0.0.4")
+            parked, late_seconds = None, 0.0
+        said = self.watch.metrics(parked, late_seconds)
+        return Response(said, media_type="text/plain; version=0.0.4")
 
 
 def _warm_up() -> None:

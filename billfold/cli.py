@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from billfold.kit.errors import Unusable
+from billfold.kit.errors import Unavailable, Unusable
 from billfold.settings import Settings, load, to_environment
 
 if TYPE_CHECKING:
@@ -239,8 +239,9 @@ def _asked(do: Callable[[], Any]) -> Any:
     try:
         return do()
     except Exception as error:
-        # Both drivers, and SQLAlchemy around them, have errors of their own.
-        if type(error).__module__.split(".")[0] in ("psycopg", "apsw", "sqlite3", "sqlalchemy"):
+        # Both drivers, and SQLAlchemy around them, have errors of their own; ours says the same.
+        drivers = ("psycopg", "apsw", "sqlite3", "sqlalchemy")
+        if isinstance(error, Unavailable) or type(error).__module__.split(".")[0] in drivers:
             said = str(getattr(error, "orig", None) or error)
             raise Unusable(f"the database cannot be used: {said.splitlines()[0]}") from None
         raise
