@@ -124,7 +124,7 @@ class Billfold:
 
     async def _route(self, scope, receive, send) -> None:
         """The API needs nothing of Starlette's; pages and the lifespan do."""
-        api = scope["type"] == "http" and scope["path"][1:].partition("/")[0] not in self.pages
+        api = scope["type"] == "http" and scope["path"].strip("/").partition("/")[0] not in self.pages
         await (self.door if api else self.web)(scope, receive, send)
 
     @contextlib.asynccontextmanager
@@ -178,12 +178,13 @@ class Billfold:
 
     async def _metrics(self, request: Request) -> Response:
         try:
-            state = await self.environment.read(
+            parked, late_seconds = await self.environment.read(
                 lambda work: (agenda.parked(work), agenda.late_seconds(work))
             )
         except Unavailable:
-            state = None
-        return Response(self.watch.metrics(state), media_type="text/plain; version=0.0.4")
+            parked, late_seconds = None, 0.0
+        said = self.watch.metrics(parked, late_seconds)
+        return Response(said, media_type="text/plain; version=0.0.4")
 
 
 def _warm_up() -> None:

@@ -90,11 +90,10 @@ def asked(do: Callable[[], Any]) -> Any:
     """What the database says, or why it does not answer."""
     try:
         return do()
-    except Unavailable as error:
-        raise Unusable(f"the database cannot be used: {str(error).splitlines()[0]}") from None
     except Exception as error:
-        # Both drivers, and SQLAlchemy around them, have errors of their own.
-        if type(error).__module__.split(".")[0] in ("psycopg", "apsw", "sqlite3", "sqlalchemy"):
+        # Both drivers, and SQLAlchemy around them, have errors of their own; ours says the same.
+        drivers = ("psycopg", "apsw", "sqlite3", "sqlalchemy")
+        if isinstance(error, Unavailable) or type(error).__module__.split(".")[0] in drivers:
             said = str(getattr(error, "orig", None) or error)
             raise Unusable(f"the database cannot be used: {said.splitlines()[0]}") from None
         raise

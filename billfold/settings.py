@@ -50,6 +50,9 @@ class Settings:
     certificate_key: str = ""
     # The address or network of a proxy that speaks https for it; what comes otherwise is refused.
     trusted_proxy: str = ""
+    # Wrong passwords in a row that lock a login, and for how many minutes; 0: nobody is locked out.
+    sign_in_failures: int = 5
+    sign_in_pause: int = 15
     # How people prove who they are beside a password: sms (texts and calls), totp (an app), or both.
     second_factor: str = "sms"
     # The gateway that carries texts and calls, and the token it knows us by (docs/messages.md).
@@ -87,6 +90,8 @@ class Settings:
             mails=policy.keeps_messages or bool(self.smtp),
             authenticators=self.second_factor != "sms",
             sign_up=policy.sign_up or self.signup,
+            sign_in_failures_max=self.sign_in_failures,
+            sign_in_pause_minutes=self.sign_in_pause,
             base_url=self.base_url,
             public_url=self.public_url.rstrip("/") or None,
         )
@@ -168,6 +173,8 @@ def _check(settings: Settings) -> None:
     for name in ("connections", "connect_seconds", "statement_seconds", "lock_seconds"):
         if getattr(settings, name) < 1:
             raise Unusable(f"{name} must be 1 or more, not {getattr(settings, name)}")
+    if settings.sign_in_failures < 0 or settings.sign_in_pause < 1:
+        raise Unusable("sign_in_failures must be 0 or more, sign_in_pause 1 or more")
     if settings.workers > 1 and not settings.database:
         raise Unusable("SQLite has one writing process: --workers needs --database postgresql://…")
     sandbox = POLICIES[settings.policy].controlled

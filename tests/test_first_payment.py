@@ -93,7 +93,7 @@ def test_the_first_organization_comes_to_a_trusted_session(
     folder = tmp_path / "data"
     folder.mkdir()
     options = ["--data", folder, "--database", empty_database_url, "--policy", "production"]
-    ask = partial(run, timeout=60)
+    ask = partial(run, seconds=60)
     assert_refused(ask("serve", *options, "--port", "0"), "no key")
     (folder / "billfold.key").write_text(KEY)
     assert_refused(ask("serve", *options, "--port", "0"), "https", "trusted_proxy")

@@ -156,16 +156,16 @@ def test_the_command_makes_lists_and_ends(tmp_path):
     variables = {"BILLFOLD_PASSWORD": GOOD}
     partner = run(
         "keys", "create", "appKey", "--partner", "Union", "--partner-user", "u@union.example", "--json",
-        *where, timeout=60, **variables,
+        *where, seconds=60, **variables,
     )  # fmt: skip
     assert partner.returncode == 0, partner.stderr
     made = json.loads(partner.stdout)
     assert set(made) == {"partnerId", "appKey", "devKey", "username"}
-    listed = run("keys", "list", *where, timeout=60).stdout.splitlines()
+    listed = run("keys", "list", *where, seconds=60).stdout.splitlines()
     assert len(listed) == 2 and not [key for key in made.values() if key in listed[0].split()[:2]]
-    ended = run("keys", "revoke", made["appKey"][-4:], *where, timeout=60)
+    ended = run("keys", "revoke", made["appKey"][-4:], *where, seconds=60)
     assert ended.stdout == f"appKey …{made['appKey'][-4:]} has ended, and its sessions with it\n"
-    again = run("keys", "revoke", made["appKey"][-4:], *where, timeout=60)
+    again = run("keys", "revoke", made["appKey"][-4:], *where, seconds=60)
     assert_refused(again, "no active key")
 
 

@@ -7,7 +7,7 @@ import pytest
 from billfold import demo_world
 from billfold.access.organizations import INDUSTRIES, Organization
 from billfold.access.roles import RoleType
-from billfold.access.verifications import STORIES, Verification
+from billfold.access.verifications import STORIES, Decision, Verification
 from billfold.events.outbox import Event, said
 from tests.contract.full import assert_full
 from tests.desk import V3
@@ -232,10 +232,9 @@ def test_what_was_scheduled_does_not_start_without_leave(desk, decision, status)
     payment = desk.call("POST", f"{V3}/payments", asked, status=201)["id"]
 
     def decide(decision):
-        change = lambda w: [
-            w.connection.update(Verification, e.id, {"status": decision}) for e in w.rows(Verification)
-        ]
-        desk.writes(change)
+        (row,) = desk.reads(lambda work: work.rows(Verification))
+        status = {"status": Decision(decision)}
+        desk.writes(lambda work: work.connection.update(Verification, row.id, status))
 
     decide(decision)
     desk.advance(days=2)

@@ -12,7 +12,7 @@ from tests.conftest import database_of, run_sql
 from tests.desk import V3, vendor_of
 from tests.server import DIRECT, START_SECONDS_MAX, Process, Receiver, subscribe
 
-STOP_SECONDS_MAX = 2
+STOP_SECONDS_MAX = 4  # It is less than one on a machine that has time.
 LEASED = "SELECT count(*) FROM agenda WHERE leased_until IS NOT NULL"
 WAITING = "SELECT count(*) FROM agenda WHERE due <= now()"
 
@@ -57,9 +57,9 @@ def wait_until(holds, seconds: float = 10.0) -> None:
         time.sleep(0.05)
 
 
-def ended_well(process: Process, by: signal.Signals, seconds_max: int = STOP_SECONDS_MAX) -> None:
+def ended_well(process: Process, by: signal.Signals) -> None:
     seconds = process.stop(by)
-    assert process.process.returncode == 0 and seconds < seconds_max, seconds
+    assert process.process.returncode == 0 and seconds < STOP_SECONDS_MAX, seconds
     assert process.problems() == []
 
 
@@ -87,7 +87,7 @@ def test_two_processes_serve_one_postgres(serve, place, by):
     made = [server.call("POST", f"{V3}/vendors", vendor_of(f"V{n}"), status=201) for n in range(10)]
     for each in made:
         assert server.call("GET", f"{V3}/vendors/{each['id']}")["name"] == each["name"]
-    ended_well(server, by, seconds_max=2 * STOP_SECONDS_MAX)  # One process waits for the others.
+    ended_well(server, by)
 
 
 def test_two_workers_deliver_what_a_server_tells_each_once(serve, place, work, receiver):

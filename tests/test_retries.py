@@ -79,7 +79,7 @@ def test_the_whole_demo_goes_well_though_each_unit_loses_its_first_race(serve, u
     )  # So that every second try is a second one.
     lose(url, WHATEVER_IS_WRITTEN)
     server = serve("--database", url)
-    played = run("demo", "--url", server.base, seconds=60)
+    played = run("demo", "--url", server.base, seconds=90)
     assert played.returncode == 0, played.stderr + "".join(server.stderr)
     assert "all signatures right" in played.stdout
     assert tries(url) > 100

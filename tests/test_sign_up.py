@@ -337,18 +337,18 @@ def test_the_command_makes_what_the_page_makes(tmp_path):
     ]  # fmt: skip
     where = ["--data", tmp_path / "data", "--policy", "production"]
     variables = {"BILLFOLD_KEY": KEY, "BILLFOLD_PASSWORD": GOOD}
-    refused = run("signup", *flags, *where, timeout=60, **variables)
+    refused = run("signup", *flags, *where, seconds=60, **variables)
     assert (refused.returncode, "second_factor = totp" in refused.stderr) == (2, True)
     variables["BILLFOLD_SECOND_FACTOR"] = "totp"
-    done = run("signup", *flags, *where, "--json", timeout=60, **variables)
+    done = run("signup", *flags, *where, "--json", seconds=60, **variables)
     assert (done.returncode, done.stderr) == (0, "")
     shown = json.loads(done.stdout)
     assert shown["username"] == "carla@guitars.example" and len(shown["devKey"]) == 40
     assert shown["secret"] in shown["authenticator"]
     weak = run(
-        "signup", *flags, *where, timeout=60, **variables | {"BILLFOLD_PASSWORD": "carlaluthier1"}
+        "signup", *flags, *where, seconds=60, **variables | {"BILLFOLD_PASSWORD": "carlaluthier1"}
     )
     assert weak.returncode == 2 and "The user name or the password is wrong" in weak.stderr
-    listed = json.loads(run("keys", "list", *where, "--json", timeout=60, **variables).stdout)
+    listed = json.loads(run("keys", "list", *where, "--json", seconds=60, **variables).stdout)
     assert [(key["kind"], key["last4"]) for key in listed] == [("devKey", shown["devKey"][-4:])]
     assert shown["devKey"] not in done.stderr and GOOD not in done.stdout

@@ -48,10 +48,11 @@ class Guest:
 def invite(work: Work, user: User) -> None:
     """Mail the user a link. Where no mail can be sent whoever runs this server hands one over."""
     if notices.reach(work):
-        name = organizations.own(work).name
+        name, by = organizations.own(work).name, work.rows(User, id=work.user_id)
+        invites = f"{by[0].first_name} {by[0].last_name} invites you" if by else "you are invited"
         notices.mail(
-            work, user, "You are invited to Billfold",
-            f"{user.first_name} {user.last_name}, you are invited to work for {name} in Billfold.\n\n"
+            work, user, f"Billfold: you are invited to work for {name}",
+            f"{user.first_name} {user.last_name}, {invites} to work for {name} in Billfold.\n\n"
             f"{link(work, user)}\n\nThe link is good for seven days, once.",
             lasts=LIFE,
         )  # fmt: skip

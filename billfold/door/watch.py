@@ -63,19 +63,19 @@ class Watch:
             said["trouble"], error = str(error).partition("\n")[0], None
         getattr(logger(), level)("request", exc_info=error, **said)
 
-    def metrics(self, parked_and_late_seconds: tuple[int, float] | None) -> bytes:
-        """The numbers in Prometheus' text form: how many items are parked, and for how many
-        seconds the first has been due; None when the database does not answer."""
+    def metrics(self, parked: int | None, late_seconds: float) -> bytes:
+        """The numbers in Prometheus' text form. Of the agenda: how many items are parked, None when the
+        database does not answer, and for how long the first has been due."""
         from prometheus_client import CollectorRegistry, generate_latest
 
         registry = CollectorRegistry()
-        registry.register(_Numbers(self, parked_and_late_seconds))
+        registry.register(_Numbers(self, parked, late_seconds))
         return generate_latest(registry)
 
 
 class _Numbers:
-    def __init__(self, watch: Watch, parked_and_late_seconds: tuple[int, float] | None) -> None:
-        self.watch, self.agenda = watch, parked_and_late_seconds
+    def __init__(self, watch: Watch, parked: int | None, late_seconds: float) -> None:
+        self.watch, self.parked, self.late_seconds = watch, parked, late_seconds
 
     def collect(self):
         from prometheus_client.core import (
@@ -101,11 +101,10 @@ class _Numbers:
         for outcome, count in list(self.watch.deliveries.items()):
             deliveries.add_metric([outcome], count)
         yield deliveries
-        up = self.agenda is not None
+        up = self.parked is not None
         yield GaugeMetricFamily("billfold_database_up", "Whether the database answers.", value=up)
-        if self.agenda is not None:
-            parked, late_seconds = self.agenda
+        if up:
             what = "Items of the agenda that failed again and again and are not tried any more."
-            yield GaugeMetricFamily("billfold_agenda_parked", what, value=parked)
+            yield GaugeMetricFamily("billfold_agenda_parked", what, value=self.parked)
             what = "For how long the first item of the agenda has been due."
-            yield GaugeMetricFamily("billfold_agenda_late_seconds", what, value=late_seconds)
+            yield GaugeMetricFamily("billfold_agenda_late_seconds", what, value=self.late_seconds)

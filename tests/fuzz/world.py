@@ -12,9 +12,10 @@ import msgspec
 
 from billfold import demo_world
 from billfold.app import OPERATIONS
+from billfold.door.dialects import V3
 from billfold.door.gates import CONTROL
 from billfold.door.openapi import document
-from billfold.door.operations import Operation
+from billfold.door.operations import JSON_MEDIA, Operation
 from billfold.door.problems import BdcError
 from billfold.door.wire import FAULTS_MAX, encode
 from billfold.kit.idempotency import HEADER
@@ -36,13 +37,16 @@ def moves_the_world(operation: Operation) -> bool:
     return operation.gate is CONTROL and operation.writes
 
 
-TRIED = [each for each in OPERATIONS if not moves_the_world(each)]
+# v2 is asked by form and answers in an envelope, and its every call stands in tests/test_v2.py; what
+# is downloaded is a file.
+V3_OPERATIONS = [each for each in OPERATIONS if each.dialect is V3 and each.media == JSON_MEDIA]
+TRIED = [each for each in V3_OPERATIONS if not moves_the_world(each)]
 
 
 class World:
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
-        self.pool = Pool(OPERATIONS)
+        self.pool = Pool(V3_OPERATIONS)
         self.sessions = Sessions(desk)
         self.answers: Counter[tuple[str, int]] = Counter()
         self.slowest = (0.0, "")
