@@ -35,7 +35,7 @@ def test_four_processes_do_each_thing_once(processes, copied_postgres_url, open_
     asyncio.run(story(one, other, receiver))
     for each in processes:
         each.stop()
-    assert [line for each in processes for line in each.stderr] == []
+    assert [error for each in processes for error in each.errors()] == []
     desk = open_desk(copied_postgres_url, start=None)
     events = [
         e for e in desk.writes(lambda work: work.rows(Event)) if e.event_type == "payment.updated"
@@ -69,11 +69,10 @@ def sign_in(server: Server) -> None:
 
 
 def pay(one: Server, other: Server, receiver: Receiver) -> None:
-    one.signs_in()
+    receiver.subscribe(one)
     challenge = one.call("POST", f"{V3}/mfa/challenge")["challengeId"]
     one.call("POST", f"{V3}/mfa/challenge/validate", {"challengeId": challenge, "token": CODE})
     other.session = one.session
-    receiver.subscribe(other)
     vendor = one.call("POST", f"{V3}/vendors", vendor_of("Acme"), status=201)["id"]
     drafts = [bill_of(vendor, 10, str(number)) for number in range(BILLS)]
     made = one.call("POST", f"{V3}/bills/bulk", drafts, status=201)

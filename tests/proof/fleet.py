@@ -1,7 +1,6 @@
 """All the processes that serve one database, any of which may be killed and started again."""
 
 import asyncio
-import json
 import random
 from datetime import datetime, timedelta
 
@@ -77,8 +76,8 @@ class Fleet:
 
     def failures(self) -> list[str]:
         """What the processes have logged that is a failure of theirs, and not the database's."""
-        lines = [json.loads(line) for each in self.all for line in each.stderr]
-        failed = [line for line in lines if "exception" in line and line.get("status") != 503]
+        errors = [error for each in self.all for error in each.errors()]
+        failed = [error for error in errors if "exception" in error and error.get("status") != 503]
         return [f"{each.get('route', each['event'])}: {each['exception'][-300:]}" for each in failed]
 
 

@@ -10,9 +10,9 @@ import pytest
 from billfold.kit import calendar
 from tests.desk import V3, bill_of, vendor_of
 from tests.processes import Server, place_of
+from tests.proof import LONG
 from tests.proof.books import Books, due, status_in
 from tests.proof.clients import BANK, CODE, FUNDING, Kept
-from tests.proof.conftest import LONG
 from tests.proof.fleet import CLOCK, moves
 
 pytestmark = pytest.mark.proof
