@@ -57,6 +57,12 @@ class Process:
             self.kill()
             raise AssertionError("".join(self.stderr) or "it says nothing") from None
 
+    def errors(self) -> list[dict]:
+        """What it has logged as such."""
+        # The last line of one that was killed may not be whole.
+        lines = [json.loads(line) for line in self.stderr if line.endswith("\n")]
+        return [line for line in lines if line["level"] == "error"]
+
     def stop(self, by: signal.Signals = signal.SIGTERM) -> float:
         """How long it took to end."""
         began = time.monotonic()

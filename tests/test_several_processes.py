@@ -69,11 +69,10 @@ def sign_in(server: Server) -> None:
 
 
 def pay(one: Server, other: Server, receiver: Receiver) -> None:
-    one.signs_in()
+    receiver.subscribe(one)
     challenge = one.call("POST", f"{V3}/mfa/challenge")["challengeId"]
     one.call("POST", f"{V3}/mfa/challenge/validate", {"challengeId": challenge, "token": CODE})
     other.session = one.session
-    receiver.subscribe(other)
     vendor = one.call("POST", f"{V3}/vendors", vendor_of("Acme"), status=201)["id"]
     drafts = [bill_of(vendor, 10, str(number)) for number in range(BILLS)]
     made = one.call("POST", f"{V3}/bills/bulk", drafts, status=201)

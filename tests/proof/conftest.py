@@ -1,10 +1,7 @@
-"""How long the proof takes, and its figures, which stand below the results of the tests."""
-
-import os
+"""The figures of the proof, which stand below the results of its tests."""
 
 import pytest
 
-LONG = os.environ.get("PROOF", "long") == "long"
 FIGURES = pytest.StashKey[list[str]]()
 
 

@@ -33,7 +33,8 @@ class Receiver:
         return web.Response()
 
     def subscribe(self, server) -> None:
-        """At a server in which somebody has signed in."""
+        """At a server, whose client signs in for it."""
+        server.signs_in()
         request = {
             "name": "all", "status": {"enabled": True}, "notificationUrl": self.url,
             "events": [{"type": type, "version": "1"} for type in TYPES],

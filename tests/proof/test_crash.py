@@ -9,9 +9,9 @@ from contextlib import suppress
 import aiohttp
 import pytest
 
+from tests.proof import LONG
 from tests.proof.books import Books
 from tests.proof.clients import Client, Kept
-from tests.proof.conftest import LONG
 from tests.proof.fleet import Fleet, come_near_to_the_next_step, moves
 from tests.proof.receiver import Receiver
 from tests.server import Server
@@ -64,7 +64,7 @@ async def one_round(fleet: Fleet, round_: int, kept: Kept, receiver: Receiver) -
     await fleet.rise(round_)
     server = fleet.servers[0]
     if round_ == 2:  # From here on everything is told.
-        await asyncio.to_thread(subscribe, server, receiver)
+        await asyncio.to_thread(receiver.subscribe, server)
     if round_ % 8 == 3:
         await come_near_to_the_next_step(server)
     if round_ % 8 == 5:  # Else the jump would but wait until the leases of the dead run out.
@@ -83,11 +83,6 @@ async def one_round(fleet: Fleet, round_: int, kept: Kept, receiver: Receiver) -
         await asyncio.sleep(random.uniform(0, 0.6))
         fleet.lose_servers()
         await asyncio.gather(*work)
-
-
-def subscribe(server: Server, receiver: Receiver) -> None:
-    server.signs_in()
-    receiver.subscribe(server)
 
 
 async def jump(server: Server) -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from billfold import demo_world
 from tests.desk import LOGIN, V3, bill_of
+from tests.proof import LONG
 from tests.proof.clients import CODE, FUNDING
-from tests.proof.conftest import LONG
 from tests.proof.fleet import Fleet
 
 pytestmark = pytest.mark.proof

@@ -9,12 +9,11 @@ import aiohttp
 import pytest
 
 from tests.conftest import database_of, furnish, run_sql
+from tests.proof import LONG
 from tests.proof.books import Books
 from tests.proof.clients import IN_DOUBT, NOT_DONE, Client, Kept
-from tests.proof.conftest import LONG
 from tests.proof.fleet import Fleet, come_near_to_the_next_step, moves
 from tests.proof.receiver import Receiver
-from tests.proof.test_crash import subscribe
 
 pytestmark = pytest.mark.proof
 CLIENTS = 16
@@ -83,7 +82,7 @@ def test_a_restart_of_postgresql_costs_failed_requests_at_most(
 async def story(postgres: OwnPostgres, fleet: Fleet, kept: Kept, receiver: Receiver) -> None:
     await receiver.open()
     await fleet.rise(0)
-    await asyncio.to_thread(subscribe, fleet.servers[0], receiver)
+    await asyncio.to_thread(receiver.subscribe, fleet.servers[0])
     async with aiohttp.ClientSession() as http:
         for round_, how in enumerate(WAYS):
             clients = [
