@@ -30,6 +30,8 @@ GROUP_MAX = 64  # Bounds how long one group may keep the loop.
 READ_SECONDS_MAX = 1.0
 NEVER = inf
 CACHE_KIB = 8 * 1024
+# The last ones that ran. The driver looks through them one by one, so many cost each statement time.
+STATEMENTS_KEPT = 128
 # 16 MB of log: pages that many commits touch are copied into the file once for all of them.
 CHECKPOINT_PAGES = 4_000
 PROGRESS_STEPS = 20_000  # How often a running statement looks at the time.
@@ -227,7 +229,7 @@ def _commit_failed(cause: BaseException) -> CommitFailed:
 def _open(path: str, writes: bool) -> apsw.Connection:
     flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
     connection = apsw.Connection(
-        path, flags=flags if writes else apsw.SQLITE_OPEN_READONLY, statementcachesize=512
+        path, flags=flags if writes else apsw.SQLITE_OPEN_READONLY, statementcachesize=STATEMENTS_KEPT
     )
     connection.set_busy_timeout(5_000)
     # Without this SQLite plans a statement anew whenever another value is bound to it.
