@@ -268,11 +268,12 @@ def _change_lines(work: Work, bill: Bill, drafts: Sequence[LineDraft], replace: 
 def _booked(fields: dict) -> dict:
     """Columns of a line: no ids are no classifications."""
     named = fields.get("classifications")
-    if isinstance(named, dict):
-        named = LineClassifications(**named)
-    elif named is None:
+    if named is None:
         return fields
-    return fields | {"classifications": named if any(msgspec.structs.astuple(named)) else None}
+    booked = LineClassifications(**named) if isinstance(named, dict) else named
+    if not any(msgspec.structs.astuple(booked)):
+        booked = None
+    return fields if booked is named else fields | {"classifications": booked}
 
 
 def _merged(line: BillLine, fields: dict, number: int) -> dict:
