@@ -370,7 +370,7 @@ def new_id(prefix: str) -> str:
 
 class SqliteTx:
     def __init__(self, path: str) -> None:
-        driver = apsw.Connection(path, statementcachesize=512)
+        driver = apsw.Connection(path, statementcachesize=128)
         driver.set_busy_timeout(5000)
         for pragma in PRAGMAS:
             driver.execute(f"PRAGMA {pragma}")

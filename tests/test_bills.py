@@ -247,6 +247,7 @@ def test_a_patch_merges_the_classifications_of_a_line(desk, acme):
         return desk.call("PATCH", path, lines)["billLineItems"][0].get("classifications")
 
     both = {"departmentId": DEPARTMENT, "jobId": JOB}
+    assert patched({}) == both
     assert patched({"locationId": LOCATION}) == both | {"locationId": LOCATION}
     assert patched({"jobId": None}) == {"departmentId": DEPARTMENT, "locationId": LOCATION}
     assert patched({"departmentId": None, "locationId": None}) is None
@@ -413,6 +414,8 @@ def test_the_price_of_a_line_that_is_changed_makes_its_amount(desk, acme):
     line = {"id": two, "quantity": 3, "price": 2}
     after = desk.call("PATCH", f"{BILLS}/{bill['id']}", {"billLineItems": [line]})
     assert after["billLineItems"][1] == line | {"amount": 6} and after["amount"] == 10
+    nothing = {"billLineItems": [line | {"amount": 0}]}
+    assert desk.call("PATCH", f"{BILLS}/{bill['id']}", nothing)["amount"] == 4
 
 
 def test_a_change_of_a_line_alone_is_a_change_of_the_bill(desk, acme, told):

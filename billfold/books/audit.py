@@ -31,7 +31,7 @@ class AuditEntry(Owned, frozen=True):
 
 def write_traces(work: Work) -> None:
     traces, work.traces = work.traces, {}
-    for (_, id), fields in traces.items():
+    for id, fields in traces.items():
         changes = [
             Change(name, _shown(before), _shown(after))
             for name, (before, after) in fields.items()

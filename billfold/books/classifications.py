@@ -3,6 +3,8 @@
 Here they are what other areas refer to: an id of a kind and a name.
 """
 
+from typing import Annotated
+
 import msgspec
 
 from billfold.kit.tables import Owned, table
@@ -25,17 +27,17 @@ class PaymentTerm(Owned, frozen=True):
     days_due: int
 
 
-class LineClassifications(msgspec.Struct, rename="camel", omit_defaults=True, frozen=True):
+Reference = Annotated[str, msgspec.Meta(max_length=100)]
+
+
+class LineClassifications(msgspec.Struct, rename="camel", omit_defaults=True, frozen=True, gc=False):
     """What a line is booked under: ids, kept with the line as they were sent."""
 
-    chart_of_account_id: str | None = None
-    accounting_class_id: str | None = None
-    department_id: str | None = None
-    employee_id: str | None = None
-    job_id: str | None = None
-    location_id: str | None = None
-    item_id: str | None = None
-    customer_id: str | None = None
-
-    def ids(self) -> list[str]:
-        return [id for id in msgspec.structs.astuple(self) if id]
+    chart_of_account_id: Reference | None = None
+    accounting_class_id: Reference | None = None
+    department_id: Reference | None = None
+    employee_id: Reference | None = None
+    job_id: Reference | None = None
+    location_id: Reference | None = None
+    item_id: Reference | None = None
+    customer_id: Reference | None = None

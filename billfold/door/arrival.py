@@ -48,7 +48,7 @@ class Arrival:
     @property
     def declared_length(self) -> int:
         """The bytes its Content-Length announces, 0 when it announces none."""
-        text = self.header("content-length")
+        text = self.headers.get(b"content-length", b"")
         return int(text) if text.isdigit() else 0
 
     def asked(self) -> dict[str, str]:

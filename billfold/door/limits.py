@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections.abc import Awaitable
 from itertools import accumulate
 
 from billfold.kit.errors import MALFORMED, NOT_JSON, TOO_LARGE, Refusal
@@ -21,26 +22,41 @@ async def read_body(receive, declared: int = 0, bytes_max: int = BODY_BYTES_MAX)
     """The whole body, or a refusal as soon as it is too much (413) or comes too slowly (400)."""
     if declared > bytes_max:
         raise Refusal(TOO_LARGE, str(bytes_max))
+    first = _at_once(receive())
+    if first and not first.get("more_body"):
+        return await _read(receive, bytes_max, first)
     try:
         async with asyncio.timeout(BODY_SECONDS_MAX):
-            return await _read(receive, bytes_max)
+            return await _read(receive, bytes_max, first or await receive())
     except TimeoutError:
         raise Refusal(MALFORMED, "body: did not arrive in time") from None
 
 
-async def _read(receive, bytes_max: int) -> bytes:
+def _at_once(message: Awaitable[dict]) -> dict | None:
+    """A message that has arrived already, as most bodies have: to set a time-out costs more than to
+    read them. Nothing was taken when it is None."""
+    waits = message.__await__()
+    try:
+        next(waits)
+    except StopIteration as arrived:
+        return arrived.value
+    waits.close()
+    return None
+
+
+async def _read(receive, bytes_max: int, message: dict) -> bytes:
     parts: list[bytes] = []
-    size, more = 0, True
-    while more and size <= bytes_max:
-        message = await receive()
+    size = 0
+    while True:
         if message["type"] == "http.disconnect":
             raise ClientLeft
         parts.append(message.get("body", b""))
         size += len(parts[-1])
-        more = message.get("more_body", False)
-    if size > bytes_max:
-        raise Refusal(TOO_LARGE, str(bytes_max))
-    return parts[0] if len(parts) == 1 else b"".join(parts)
+        if size > bytes_max:
+            raise Refusal(TOO_LARGE, str(bytes_max))
+        if not message.get("more_body"):
+            return parts[0] if len(parts) == 1 else b"".join(parts)
+        message = await receive()
 
 
 class ClientLeft(Exception):

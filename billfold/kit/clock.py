@@ -60,8 +60,9 @@ class Clock:
         _, offset_ms, still = state
         if still is not None:
             return still
-        # The machine's clock may be set back; ours is not.
-        self._milliseconds = max(self._milliseconds, time.time_ns() // 1_000_000)
+        milliseconds = time.time_ns() // 1_000_000
+        if milliseconds > self._milliseconds:  # The machine's clock may be set back; ours is not.
+            self._milliseconds = milliseconds
         return _moment(self._milliseconds + offset_ms)
 
     def adopt(self, state: State) -> None:

@@ -44,7 +44,7 @@ class Compiled:
     def arguments(self, values: dict[str, Any]) -> list:
         if self.constants:
             values = self.constants | values
-        return self.ordered([values[name] for name in self.names])
+        return self.ordered(list(map(values.__getitem__, self.names)))
 
     def ordered(self, values: list) -> list:
         """Arguments that are in order already, as the database takes them."""
@@ -105,9 +105,6 @@ class Connection:
 
     def where(self, record: type[R], **equal) -> list[R]:
         return self.rows(record, select_where(record, *equal), equal)
-
-    def ids(self, record: type[Record], **equal) -> list[str]:
-        return [id for (id,) in self.values(select_ids(record, *equal), **equal)]
 
     def first(self, record: type[R], **equal) -> R | None:
         found = self.where(record, **equal)

@@ -72,21 +72,20 @@ class Ids:
 
     def new(self, kind: str, moment: datetime) -> str:
         known, time = self._time
-        if moment != known:
-            time = _base36(int(moment.timestamp() * 1000))
+        if moment is not known:
+            time = SHARD + _base36(int(moment.timestamp() * 1000))
             self._time = moment, time
-        chance = int(self._random.random() * CHANCES)
+        more, less = divmod(int(self._random.random() * CHANCES), len(_TWO))
         number = _THREE[next(self._count) % len(_THREE)]
-        tail = _TWO[chance // len(_TWO)] + _TWO[chance % len(_TWO)]
-        return f"{PREFIXES[kind]}{SHARD}{time}{number}{tail}"
+        return f"{PREFIXES[kind]}{time}{number}{_TWO[more]}{_TWO[less]}"
 
     def uuid(self, moment: datetime) -> str:
         """A UUID that begins with the time (version 7), so that new rows lie side by side."""
         time = int(moment.timestamp() * 1000)
         number = next(self._count) % 4096
         chance = self._random.getrandbits(62)
-        digits = f"{time << 80 | 7 << 76 | number << 64 | 2 << 62 | chance:032x}"
-        return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
+        digits = (time << 80 | 7 << 76 | number << 64 | 2 << 62 | chance).to_bytes(16).hex()
+        return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
     def token(self) -> str:
         """What nobody may guess, 240 bits: session ids, remembered ids, security keys."""

@@ -20,7 +20,7 @@ _ROUNDING = Context(prec=40, rounding=ROUND_HALF_UP)
 def to_cents(amount: Decimal, name: str = "amount") -> int:
     """A third decimal is refused, never rounded: the caller meant something we cannot keep."""
     try:
-        return int(_CENTS.quantize(amount, CENT).scaleb(2))
+        return int(_CENTS.quantize(amount, CENT) * 100)
     except (InvalidOperation, Inexact, ValueError):
         raise Refusal(
             INVALID_VALUE, f"{name}: numeric value out of bounds (<11 digits>.<2 digits> expected)"
@@ -28,7 +28,7 @@ def to_cents(amount: Decimal, name: str = "amount") -> int:
 
 
 def to_amount(cents: int) -> Decimal:
-    return Decimal(cents).scaleb(-2)
+    return CENT * cents
 
 
 def to_quantity(value: Decimal, name: str) -> Decimal:

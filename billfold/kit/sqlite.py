@@ -1,8 +1,11 @@
 """SQLite: rules run on the event loop's thread, and writes that are ready together share a commit.
 
-Each write has a savepoint of its own, so a refused one leaves the others alone. COMMIT, with its
-fsync, runs in a thread while the loop goes on; an answer leaves only after the commit that holds
-it. If that fails, every request of the group fails and nothing of theirs remains.
+A write that is refused leaves the others alone. Mostly it has written nothing when it is; if it has,
+the group is run again, which is safe because units touch only the database, and this time each in
+a savepoint of its own. To keep a page as it was before each write costs a tenth of a bill.
+
+COMMIT, with its fsync, runs in a thread while the loop goes on; an answer leaves only after the
+commit that holds it. If that fails, every request of the group fails and nothing of theirs remains.
 
 Reads use a second connection that sees committed rows only. Nobody hears what is not durable.
 """
@@ -27,6 +30,8 @@ GROUP_MAX = 64  # Bounds how long one group may keep the loop.
 READ_SECONDS_MAX = 1.0
 NEVER = inf
 CACHE_KIB = 8 * 1024
+# The last ones that ran. The driver looks through them one by one, so many cost each statement time.
+STATEMENTS_KEPT = 128
 # 16 MB of log: pages that many commits touch are copied into the file once for all of them.
 CHECKPOINT_PAGES = 4_000
 PROGRESS_STEPS = 20_000  # How often a running statement looks at the time.
@@ -43,6 +48,10 @@ DIALECT = sqlite.dialect(paramstyle="qmark")
 
 class CommitFailed(Unavailable):
     """The group could not be made durable: nothing of it happened."""
+
+
+class Entangled(Exception):
+    """A write failed after it had written, and its rows lie among those of the others."""
 
 
 class SqliteConnection(Connection):
@@ -137,37 +146,49 @@ class SqliteDatabase:
 
     def _run_group(self) -> None:
         group = [self._group.popleft() for _ in range(min(len(self._group), GROUP_MAX))]
-        done: list[tuple[asyncio.Future, bool, object]] = []
-        failure = None
         try:
-            self.writer.driver.execute("BEGIN IMMEDIATE")
-            for answer, do in group:
-                # A client who left before its turn wants nothing any more.
-                if not answer.done():
-                    done.append((answer, *self._run_one(do)))
-        except Exception as error:
-            failure = error
-        if failure:
+            try:
+                done = self._run_all(group, self._run_among)
+            except Entangled:
+                self.writer.execute("ROLLBACK", [])
+                done = self._run_all(group, self._run_apart)
+        except Exception as failure:
             self._finish([(answer, False, None) for answer, _ in group], failure)
         else:
             commit = self._loop.run_in_executor(self._committer, self._commit)
             commit.add_done_callback(lambda commit: self._finish(done, commit.exception()))
 
-    def _run_one(self, do: Callable) -> tuple[bool, object]:
+    def _run_all(self, group: list, run_one: Callable) -> list[tuple[asyncio.Future, bool, object]]:
+        self.writer.execute("BEGIN IMMEDIATE", [])
+        # A client who left before its turn wants nothing any more.
+        return [(answer, *run_one(do)) for answer, do in group if not answer.done()]
+
+    def _run_among(self, do: Callable) -> tuple[bool, object]:
+        driver = self.writer.driver
+        before = driver.total_changes()
+        try:
+            return True, do(self.writer)
+        except Exception as error:
+            if driver.in_transaction and driver.total_changes() != before:
+                raise Entangled from error
+            return self._failed(error)
+
+    def _run_apart(self, do: Callable) -> tuple[bool, object]:
         writer = self.writer
         writer.execute("SAVEPOINT request", [])
         try:
             outcome = True, do(writer)
         except Exception as error:
-            if not writer.driver.in_transaction:
-                # A full disk or an I/O error makes SQLite roll back everything, the others too.
-                raise
+            outcome = self._failed(error)
             writer.execute("ROLLBACK TO request", [])
-            if isinstance(error, TROUBLE):
-                error = Unavailable(str(error))
-            outcome = False, error
         writer.execute("RELEASE request", [])
         return outcome
+
+    def _failed(self, error: Exception) -> tuple[bool, object]:
+        if not self.writer.driver.in_transaction:
+            # A full disk or an I/O error makes SQLite roll back everything, the others too.
+            raise error
+        return False, Unavailable(str(error)) if isinstance(error, TROUBLE) else error
 
     def _commit(self) -> None:
         self.writer.driver.execute("COMMIT")
@@ -210,7 +231,7 @@ def _commit_failed(cause: BaseException) -> CommitFailed:
 def _open(path: str, writes: bool) -> apsw.Connection:
     flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
     connection = apsw.Connection(
-        path, flags=flags if writes else apsw.SQLITE_OPEN_READONLY, statementcachesize=512
+        path, flags=flags if writes else apsw.SQLITE_OPEN_READONLY, statementcachesize=STATEMENTS_KEPT
     )
     connection.set_busy_timeout(5_000)
     # Without this SQLite plans a statement anew whenever another value is bound to it.

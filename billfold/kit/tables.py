@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from operator import attrgetter
 from types import NoneType, UnionType
 from typing import Annotated, Any, ClassVar, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -25,6 +26,8 @@ import sqlalchemy as sa
 
 from billfold.kit.clock import stamp
 from billfold.kit.ids import PREFIXES
+
+DATES_MAX = 1_000
 
 # By the prefix of its ids, so that an id can be looked up without importing its area.
 RECORDS: dict[str, type["Record"]] = {}
@@ -78,10 +81,11 @@ class IsoMoment(Kept):
 
 
 class IsoDate(Kept):
-    """A date as SQLAlchemy keeps it in SQLite, turned in one step instead of four."""
+    """A date as SQLAlchemy keeps it in SQLite, turned in one step instead of four, and each once:
+    there are few that anything is due on."""
 
     impl = sa.Date
-    turned = date.isoformat, date.fromisoformat
+    turned = lru_cache(DATES_MAX)(date.isoformat), lru_cache(DATES_MAX)(date.fromisoformat)
 
 
 class Flag(Kept):

@@ -6,16 +6,20 @@ row become one UPDATE, and on PostgreSQL all of them make one journey.
 """
 
 from collections.abc import Iterable
-from contextlib import suppress
-from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import msgspec
 
 from billfold.kit.calendar import pacific
 from billfold.kit.clock import Clock
-from billfold.kit.database import Connection, select_among, select_to_change, select_where
+from billfold.kit.database import (
+    Connection,
+    select_among,
+    select_ids,
+    select_to_change,
+    select_where,
+)
 from billfold.kit.errors import NOT_FOUND, Problem, Refusal
 from billfold.kit.ids import Ids
 from billfold.kit.known import Known
@@ -28,8 +32,7 @@ PREFIX_LENGTH = 3
 SYSTEM_USER = "syu01SYSTEMUSER00000"
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(msgspec.Struct, frozen=True, gc=False):
     organization_id: str
     user_id: str
     trusted: bool
@@ -61,11 +64,12 @@ class Work:
         self.caller = caller
         self.told: dict[tuple[str, str], Record] = {}
         self.planned: list[tuple[datetime, str, str]] = []
-        self.traces: dict[tuple[type[Record], str], dict[str, tuple[Any, Any]]] = {}
-        self._held: dict[tuple[type[Record], str], Record] = {}
+        # By ids alone, of which no two kinds share one.
+        self.traces: dict[str, dict[str, tuple[Any, Any]]] = {}
+        self._held: dict[str, Record] = {}
         self._born: dict[str, Record] = {}
+        self._changed: dict[str, dict[str, Any]] = {}
         self._added: dict[type[Record], list[Record]] = {}
-        self._changed: dict[tuple[type[Record], str], dict[str, Any]] = {}
 
     def follow(self, version: int, offset_ms: int, still: datetime | None) -> None:
         """Go by the environment's clock as it is stored, which another process may have moved.
@@ -105,32 +109,41 @@ class Work:
 
     def find(self, record: type[R], id: str, missing: Problem = NOT_FOUND) -> R:
         """The caller's own row with this id, or a refusal; a foreign row is "not found"."""
-        held = cast(R | None, self._held.get((record, id)))
-        return held or self._one(record, id, select_where, missing)
+        held = self._held.get(id)
+        return held if type(held) is record else self._one(record, id, select_where, missing)
 
     def hold(self, record: type[R], id: str, missing: Problem = NOT_FOUND) -> R:
         """Find a row in order to change it: until this unit ends nobody else can."""
-        held = cast(R | None, self._held.get((record, id)))
-        return held or self._keep(self._one(record, id, select_to_change, missing))
+        held = self._held.get(id)
+        if type(held) is not record:
+            assert id not in self._changed, f"{id} is the id of two rows that change"
+            held = self._held[id] = self._one(record, id, select_to_change, missing)
+        return held
 
     def hold_shared(self, record: type[R], id: str) -> R | None:
         """A row that is no organization's own (a login, an organization itself), to be changed.
 
         The rule that asks knows that the caller may; None where there is none."""
-        if held := cast(R | None, self._held.get((record, id))):
+        held = self._held.get(id)
+        if type(held) is record:
             return held
+        assert id not in self._changed, f"{id} is the id of two rows that change"
         found = self.connection.rows(record, select_to_change(record, "id"), {"id": id})
-        return self._keep(found[0]) if found else None
+        if found:
+            self._held[id] = found[0]
+        return found[0] if found else None
 
     def rows(self, record: type[R], **equal) -> list[R]:
         """The caller's own rows that have these values, in the order of their ids."""
         self._written(record)
-        return self.connection.where(record, organization_id=self.organization_id, **equal)
+        equal["organization_id"] = self.organization_id
+        return self.connection.rows(record, select_where(record, *equal), equal)
 
     def ids_of(self, record: type[Record], **equal) -> list[str]:
         """Of `rows` only their ids."""
         self._written(record)
-        return self.connection.ids(record, organization_id=self.organization_id, **equal)
+        equal["organization_id"] = self.organization_id
+        return [id for (id,) in self.connection.values(select_ids(record, *equal), **equal)]
 
     def grouped(self, record: type[R], name: str, ids: list[str]) -> dict[str, list[R]]:
         """Children of many parents in one query: lines of bills, parts of payments."""
@@ -181,7 +194,7 @@ class Work:
 
     # Writing
 
-    def add(self, record: type[R], **fields) -> R:
+    def add(self, record: type[R], /, **fields) -> R:
         """A new row of the caller's organization; id and times are filled in."""
         id = fields.pop("id", None)
         if id is None:
@@ -194,24 +207,23 @@ class Work:
         record = type(row)
         self._added.setdefault(record, []).append(row)
         self.stirs |= record.seldom
-        self._born[row.id] = row
-        return self._keep(row)
+        self._held[row.id] = self._born[row.id] = row
+        return row
 
     def change(self, row: Record, **fields) -> bool:
         """Only here does a row change, and only one that is held: SQLite would forgive the race.
 
         Says whether anything is now other than it was."""
-        record = type(row)
-        key = (record, row.id)
-        assert self._held.get(key) is row, f"{row.id} is changed but was not held"
-        changed = self._changed.setdefault(key, {})
+        record, id = type(row), row.id
+        assert self._held.get(id) is row, f"{id} is changed but was not held"
+        changed = self._changed.setdefault(id, {})
         differs = False
         for name, value in fields.items():
             old = getattr(row, name)
             if old != value:
                 differs, changed[name] = True, value
-                if record.audited and row.id not in self._born:
-                    trace = self.traces.setdefault(key, {})
+                if record.audited and id not in self._born:
+                    trace = self.traces.setdefault(id, {})
                     trace[name] = (trace[name][0] if name in trace else old, value)
                 msgspec.structs.force_setattr(row, name, value)
         self.stirs |= differs and record.seldom
@@ -227,25 +239,22 @@ class Work:
 
     def tally(self, row: Record, **fields) -> None:
         """Keep a sum with a held row: no change of the row's own, so neither dated nor audited."""
-        key = (type(row), row.id)
-        assert self._held.get(key) is row, f"{row.id} is changed but was not held"
-        self._changed.setdefault(key, {}).update(fields)
+        assert self._held.get(row.id) is row, f"{row.id} is changed but was not held"
+        self._changed.setdefault(row.id, {}).update(fields)
         for name, value in fields.items():
             msgspec.structs.force_setattr(row, name, value)
 
     def remove(self, row: Record) -> None:
         """Take a held row away; what stood in it is left in the audit."""
-        assert self._held.get((type(row), row.id)) is row, f"{row.id} is removed but was not held"
+        assert self._held.get(row.id) is row, f"{row.id} is removed but was not held"
         assert not row.lasting, f"{row.id} is there to stay"
         if row.audited:
             values = msgspec.structs.asdict(row).items()
-            self.traces[type(row), row.id] = {
-                name: (value, None) for name, value in values if value is not None
-            }
+            self.traces[row.id] = {name: (value, None) for name, value in values if value is not None}
         self._written(type(row))
         self.stirs |= row.seldom
         self.connection.delete(type(row), row.id)
-        self._held.pop((type(row), row.id), None)
+        del self._held[row.id]
         self._born.pop(row.id, None)
 
     def tell(self, event_type: str, row: Record) -> None:
@@ -263,22 +272,19 @@ class Work:
         with self.connection.together():
             for record, rows in added.items():
                 self.connection.insert(record, rows)
-            for (record, id), fields in changed.items():
+            for id, fields in changed.items():
                 if fields:
-                    self.connection.update(record, id, fields)
+                    self.connection.update(type(self._held[id]), id, fields)
 
     def _written(self, record: type[Record]) -> None:
         """A query sees what this unit did before it to the table that is asked."""
-        if record in self._added or any(changed is record for changed, _ in self._changed):
+        if record in self._added or any(type(self._held[id]) is record for id in self._changed):
             self.write()
 
     def _one(self, record: type[R], id: str, select, missing: Problem) -> R:
         statement = select(record, "id", "organization_id")
         values = {"id": id, "organization_id": self.organization_id}
-        with suppress(IndexError):
-            return self.connection.rows(record, statement, values)[0]
-        raise Refusal(missing, id)
-
-    def _keep(self, row: R) -> R:
-        self._held[type(row), row.id] = row
-        return row
+        found = self.connection.rows(record, statement, values)
+        if not found:
+            raise Refusal(missing, id)
+        return found[0]

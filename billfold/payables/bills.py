@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
+from operator import attrgetter
 from typing import Annotated, Any
 
 import msgspec
@@ -117,7 +118,8 @@ class BillLine(Owned, frozen=True):
 
 class LineDraft(msgspec.Struct, frozen=True):
     """A line as it is asked for: with an id it is one that is there, and what is not in `fields`
-    stays as it was; a new one has all fields. Classifications are the ids that are named."""
+    stays as it was; a new one has all fields. Classifications of which only some are named, which the
+    others stay beside, are a dict."""
 
     id: str | None
     fields: dict[str, Any]
@@ -127,6 +129,7 @@ def new_line(amount_cents: int, **fields: Any) -> LineDraft:
     return LineDraft(None, EMPTY_LINE | fields | {"amount_cents": amount_cents})
 
 
+IN_ORDER = attrgetter("place", "id")
 EMPTY_LINE = dict.fromkeys(("quantity", "price", "description", "classifications"))
 
 
@@ -201,7 +204,7 @@ def set_archived(work: Work, bill_id: str, archived: bool) -> Bill:
 def lines_of(work: Work, bills: Sequence[Bill]) -> dict[str, list[BillLine]]:
     found = work.grouped(BillLine, "bill_id", [bill.id for bill in bills])
     for lines in found.values():
-        lines.sort(key=lambda line: (line.place, line.id))
+        lines.sort(key=IN_ORDER)
     return found
 
 
@@ -263,18 +266,20 @@ def _change_lines(work: Work, bill: Bill, drafts: Sequence[LineDraft], replace: 
 
 
 def _booked(fields: dict) -> dict:
-    """Columns of a line: ids that are named are kept together, and no ids are nothing."""
-    if "classifications" not in fields:
+    """Columns of a line: no ids are no classifications."""
+    named = fields.get("classifications")
+    if named is None:
         return fields
-    named = fields["classifications"]
-    kept = LineClassifications(**named) if named and any(named.values()) else None
-    return fields | {"classifications": kept}
+    booked = LineClassifications(**named) if isinstance(named, dict) else named
+    if not any(msgspec.structs.astuple(booked)):
+        booked = None
+    return fields if booked is named else fields | {"classifications": booked}
 
 
 def _merged(line: BillLine, fields: dict, number: int) -> dict:
     """What a PATCH leaves: classifications merge by name, and a new quantity or price makes a new
     amount, unless one is sent too."""
-    if line.classifications and fields.get("classifications"):
+    if line.classifications and fields.get("classifications") is not None:
         old = msgspec.structs.asdict(line.classifications)
         fields = fields | {"classifications": old | fields["classifications"]}
     if "amount_cents" in fields or not fields.keys() & {"quantity", "price"}:
@@ -293,15 +298,20 @@ def _check_invoice_number(work: Work, vendor_id: str, number: str) -> None:
 
 def _check_references(work: Work, details: dict, lines: Sequence[LineDraft]) -> None:
     """Every id in a bill is one of the organization's objects; all that are not are named."""
-    # In the order in which they are named, once each: lines name the same few again and again.
-    named = dict.fromkeys(
-        (name, id)
-        for fields in (details, *(line.fields.get("classifications") or {} for line in lines))
-        for name, id in fields.items()
-        if id and name in REFERENCES
-    )
-    wrong = {id for name, id in named if not id.startswith(REFERENCES[name])}
-    wanted = dict.fromkeys(id for _, id in named)
+    named: list[Any] = [details]
+    for line in lines:
+        booked = line.fields.get("classifications")
+        if booked and booked != named[-1]:  # Lines name the same few again and again.
+            named.append(booked)
+    wanted: dict[str, None] = {}  # In the order in which they are named, once each.
+    wrong = set()
+    for fields in named:
+        fields = msgspec.structs.asdict(fields) if isinstance(fields, LineClassifications) else fields
+        for name, id in fields.items():
+            if id and (begins := REFERENCES.get(name)):
+                wanted[id] = None
+                if not id.startswith(begins):
+                    wrong.add(id)
     if wrong := wrong | work.missing(wanted.keys() - wrong):
         raise Refusal.of([(NO_SUCH_REFERENCE, id) for id in wanted if id in wrong])
 

@@ -18,7 +18,18 @@ INVOICE_NUMBER_MAX = 21
 PURCHASE_ORDER_MAX = 100
 
 
-class LineClassificationsRequest(Wire):
+class LineRequest(Wire):
+    """`id` is for PUT. The amount wins when amount, quantity and price are all sent."""
+
+    id: str | None = None
+    amount: Amount | None = None
+    quantity: Decimal | None = None
+    price: Decimal | None = None
+    description: Text | None = None
+    classifications: LineClassifications | None = None
+
+
+class LineClassificationsPatch(Wire):
     """What a PATCH does not name stays; null empties one."""
 
     chart_of_account_id: Short | None | UnsetType = UNSET
@@ -31,15 +42,15 @@ class LineClassificationsRequest(Wire):
     customer_id: Short | None | UnsetType = UNSET
 
 
-class LineRequest(Wire):
-    """`id` is for PUT and PATCH. The amount wins when amount, quantity and price are all sent."""
+class LinePatch(Wire):
+    """Without an id it is a new line."""
 
     id: str | None = None
     amount: Amount | None | UnsetType = UNSET
     quantity: Decimal | None | UnsetType = UNSET
     price: Decimal | None | UnsetType = UNSET
     description: Text | None | UnsetType = UNSET
-    classifications: LineClassificationsRequest | None | UnsetType = UNSET
+    classifications: LineClassificationsPatch | None | UnsetType = UNSET
 
 
 class Invoice(Wire):
@@ -85,7 +96,7 @@ class BillRequest(Wire):
 class BillPatchRequest(Wire):
     vendor_id: str | UnsetType = UNSET
     due_date: date | UnsetType = UNSET
-    bill_line_items: Annotated[list[LineRequest], Meta(max_length=LINES_MAX)] | UnsetType = UNSET
+    bill_line_items: Annotated[list[LinePatch], Meta(max_length=LINES_MAX)] | UnsetType = UNSET
     invoice: InvoicePatch | UnsetType = UNSET
     description: Text | None | UnsetType = UNSET
     purchase_order_number: str | None | UnsetType = UNSET

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct
 
 from billfold.access.roles import Permission
+from billfold.books.classifications import LineClassifications
 from billfold.door.gates import SIGNED_IN
 from billfold.door.operations import Operations
 from billfold.door.wire import stamp
@@ -43,6 +44,7 @@ from billfold.payables.bills_shapes_v3 import (
     Invoice,
     InvoicePatch,
     InvoiceView,
+    LinePatch,
     LineRequest,
     LineView,
 )
@@ -178,37 +180,60 @@ def _check_length(name: str, value: str | None, longest: int) -> None:
         raise Refusal(INVALID_VALUE, f"{name}: is longer than {longest} characters")
 
 
-def _draft(place: int, sent: LineRequest, replaces: bool) -> LineDraft:
-    """A new line has everything; of one that is there a PATCH changes only what was sent."""
+def _drafts(sent: Sequence[LineRequest | LinePatch]) -> list[LineDraft]:
+    return [_draft(place, line) for place, line in enumerate(sent)]
+
+
+def _draft(place: int, sent: LineRequest | LinePatch) -> LineDraft:
     try:
-        return LineDraft(sent.id, _columns(sent, whole=replaces or sent.id is None))
+        if isinstance(sent, LinePatch):
+            return _patched(sent)
+        return LineDraft(sent.id, _columns(sent))
     except Refusal as refusal:
         raise refusal.inside(f"billLineItems[{place}]") from None
 
 
-def _columns(sent: LineRequest, whole: bool) -> dict[str, Any]:
-    fields: dict[str, Any] = dict(bills.EMPTY_LINE) if whole else {}
-    for name in ("quantity", "price"):
-        if (value := getattr(sent, name)) is not UNSET:
-            fields[name] = to_quantity(value, name) if value is not None else None
-    if sent.description is not UNSET:
-        fields["description"] = sent.description
+def _columns(sent: LineRequest) -> dict[str, Any]:
+    """All of a line: what is not sent is empty."""
+    quantity = None if sent.quantity is None else to_quantity(sent.quantity, "quantity")
+    price = None if sent.price is None else to_quantity(sent.price, "price")
+    return {
+        "amount_cents": _amount_cents(sent.amount, quantity, price), "quantity": quantity,
+        "price": price, "description": sent.description, "classifications": sent.classifications,
+    }  # fmt: skip
+
+
+def _patched(sent: LinePatch) -> LineDraft:
+    """A new line has everything; of one that is there only what was sent is changed."""
+    fields = _named(sent)
     if isinstance(sent.classifications, Struct):
-        named = msgspec.structs.asdict(sent.classifications).items()
-        fields["classifications"] = {name: id for name, id in named if id is not UNSET}
-    elif sent.classifications is None:
-        fields["classifications"] = None
-    if isinstance(sent.amount, Decimal):
-        fields["amount_cents"] = to_cents(sent.amount)
-    elif fields.get("quantity") is not None and fields.get("price") is not None:
-        fields["amount_cents"] = times(fields["quantity"], fields["price"])
-    elif whole or sent.amount is None:
+        fields["classifications"] = _named(sent.classifications)
+    if sent.id is None:
+        if booked := fields.get("classifications"):
+            fields["classifications"] = LineClassifications(**booked)
+        return LineDraft(None, _columns(LineRequest(**fields)))
+    del fields["id"]
+    for name in {"quantity", "price"} & fields.keys():
+        if fields[name] is not None:
+            fields[name] = to_quantity(fields[name], name)
+    quantity, price = fields.get("quantity"), fields.get("price")
+    if "amount" in fields or None not in (quantity, price):
+        fields["amount_cents"] = _amount_cents(fields.pop("amount", None), quantity, price)
+    return LineDraft(sent.id, fields)
+
+
+def _named(part: Struct) -> dict[str, Any]:
+    """What a PATCH names; a null empties it."""
+    named = msgspec.structs.asdict(part).items()
+    return {name: value for name, value in named if value is not UNSET}
+
+
+def _amount_cents(amount: Decimal | None, quantity: Decimal | None, price: Decimal | None) -> int:
+    if amount is not None:
+        return to_cents(amount)
+    if quantity is None or price is None:
         raise Refusal(MALFORMED, "amount: must not be null")
-    return fields
-
-
-def _drafts(sent: list[LineRequest], replaces: bool = True) -> list[LineDraft]:
-    return [_draft(place, line, replaces) for place, line in enumerate(sent)]
+    return times(quantity, price)
 
 
 def _create(work: Work, request: BillRequest) -> Bill:
@@ -276,7 +301,7 @@ def update_bill(work: Work, bill_id: str, request: BillPatchRequest) -> BillView
         details["vendor_id"] = request.vendor_id
     lines = None
     if isinstance(request.bill_line_items, list):
-        lines = _drafts(request.bill_line_items, replaces=False)
+        lines = _drafts(request.bill_line_items)
     return views(work, [bills.update_bill(work, bill_id, details, lines, replace=False)])[0]
 
 
