@@ -74,11 +74,6 @@ class Process:
         """What it has logged, but for answers that were only slow: machines are."""
         return [line for line in self.stderr if '"level": "info"' not in line]
 
-    def errors(self) -> list[dict]:
-        """What it has logged as such; the last line of one that was killed may not be whole."""
-        lines = [json.loads(line) for line in self.stderr if line.endswith("\n")]
-        return [line for line in lines if line["level"] == "error"]
-
     def kill(self) -> None:
         """With all the processes it has started, as when the machine fails."""
         if self.process.poll() is None:
