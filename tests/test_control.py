@@ -136,10 +136,12 @@ def test_one_that_fails_again_and_again_is_parked_and_holds_up_nobody(desk, monk
     steps = Steps(desk)
     steps.plan(13, 20)
     said = desk.advance(minutes=1)
-    assert [name for name, _ in steps.ran] == ["13"] * agenda.FAILURES_MAX + ["20", "25"]
+    # A unit that fails may be run a second time, apart from those it shares a commit with.
+    assert list(dict.fromkeys(name for name, _ in steps.ran)) == ["13", "20", "25"]
     assert (said["failed"], said["done"]) == (agenda.FAILURES_MAX, {"test.step": 2})
     (parked,) = desk.reads(lambda work: work.connection.where(AgendaItem))
-    assert parked.parked and "ZeroDivisionError" in parked.failure
+    assert (parked.parked, parked.failures) == (True, agenda.FAILURES_MAX)
+    assert "ZeroDivisionError" in parked.failure
 
 
 def test_data_of_another_policy_is_not_opened(database_url, open_desk):
