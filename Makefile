@@ -4,6 +4,10 @@ PORT ?= 8080
 BIN = .venv/bin
 PROOF ?= long
 
+# What tests write need not survive: in memory, where there is room, they take half the time.
+MEMORY := $(shell test "$$(df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 {print $$4}')" -gt 4000000 2>/dev/null && echo /dev/shm)
+test proof: export TMPDIR := $(or $(MEMORY),$(TMPDIR),/tmp)
+
 .PHONY: run test check bench proof clean
 
 run: .venv/run
