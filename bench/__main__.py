@@ -6,12 +6,15 @@ import signal
 import sys
 import time
 
-from bench import machine, payments, rates, starts
+from bench import lists, machine, others, payments, rates, starts
 from bench.databases import POSTGRES, SQLITE, Databases
 from bench.load import CONNECTIONS
 from bench.report import Report
 
-PARTS = {"rates": rates, "payments": payments, "starts": starts}
+PARTS = {
+    "rates": rates, "others": others, "payments": payments, "lists": lists, "starts": starts,
+}  # fmt: skip
+TITLE = "How fast Billfold is"
 KINDS = {"sqlite": SQLITE, "postgres": POSTGRES}
 
 
@@ -30,7 +33,9 @@ def main() -> None:
     began = time.monotonic()
     report = Report()
     with machine.folder() as folder:
-        report.say("# How fast Billfold is")
+        report.say(f"# {TITLE}")
+        report.say()
+        report.say("![The figures as a chart](chart.svg)")
         report.say()
         report.say(machine.described(folder))
         report.say()
@@ -51,7 +56,7 @@ def main() -> None:
         report.say(f"Target missed: {what}.")
     report.say(f"The run took {time.monotonic() - began:.0f} s.")
     if whole:
-        report.write()
+        report.write(TITLE, machine.named())
 
 
 if __name__ == "__main__":

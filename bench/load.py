@@ -81,6 +81,9 @@ class Server:
             sent, headers["Content-Type"] = json.dumps(body).encode(), "application/json"
         return json.loads(self._answer(path, sent, headers))
 
+    def post_form(self, path: str, form: str, authorization: str) -> dict:
+        return json.loads(self._answer(path, form.encode(), {"Authorization": authorization}))
+
     def _answer(self, path: str, sent: bytes | None = None, headers: dict | None = None) -> bytes:
         if headers is None:
             headers = {"sessionId": world.SESSION_ID % 0, "devKey": world.KEY}

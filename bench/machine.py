@@ -21,13 +21,18 @@ def folder() -> Iterator[Path]:
         yield Path(made)
 
 
-def described(place: Path) -> str:
+def named() -> str:
     memory = psutil.virtual_memory().total / 2**30
     return (
         f"{time.strftime('%Y-%m-%d')}, {_processor()}, {psutil.cpu_count()} cores shared with the load,"
-        f" {memory:.0f} GB, {platform.system()}, Python {platform.python_version()},"
-        f" SQLite {apsw.sqlite_lib_version()}; an fsync takes {_fsync_milliseconds(place):.2f} ms,"
-        f" load before the run {os.getloadavg()[0]:.1f}."
+        f" {memory:.0f} GB, {platform.system()}, Python {platform.python_version()}"
+    )
+
+
+def described(place: Path) -> str:
+    return (
+        f"{named()}, SQLite {apsw.sqlite_lib_version()}; an fsync takes"
+        f" {_fsync_milliseconds(place):.2f} ms, load before the run {os.getloadavg()[0]:.1f}."
     )
 
 

@@ -15,7 +15,6 @@ from bench.load import A_VENDOR, Run, Server
 from bench.report import Report, spread
 
 MEASURED = {"R": scripts.read_vendor, "W": scripts.create_bill}
-SAID = {"R": "GET a vendor, requests/s", "W": "POST a bill of 3 lines, requests/s"}
 # The least share of the floor's rate, each with one process.
 TARGETS = {SQLITE: {"R": 0.70, "W": 0.55}, POSTGRES: {"R": 0.50, "W": 0.50}}
 PROCESSES = {SQLITE: [1], POSTGRES: [1, 2]}
@@ -95,7 +94,9 @@ def _tell(report: Report, kind: str, pairs: list[tuple[str, str]], found: Found)
             report.say(_row(f"{what}, {floor}", beneath, "", ""))
             report.say(_row(f"{what}, {billfold}", above, spread(rates, "%"), spread(costs, "x")))
             for name, runs in ((floor, beneath), (billfold, above)):
-                report.figures[SAID[what]].append((f"{name}, {kind}", median(run.rate for run in runs)))
+                report.figures[scripts.TITLES[what]].append(
+                    (f"{name}, {kind}", median(run.rate for run in runs))
+                )
     report.say()
     for what, least in TARGETS[kind].items():
         ratio = ratios[what]

@@ -3,6 +3,8 @@
 from collections import defaultdict
 from pathlib import Path
 
+from bench import chart
+
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -24,10 +26,11 @@ class Report:
         if not holds:
             self.missed.append(f"{what}: {found}, not {target}")
 
-    def write(self) -> None:
+    def write(self, title: str, about: str) -> None:
         RESULTS.mkdir(exist_ok=True)
         for name, lines in (("latest.md", self.lines), ("lists.md", self.details)):
             (RESULTS / name).write_text("\n".join(lines).strip() + "\n")
+        (RESULTS / "chart.svg").write_text(chart.drawn(title, about, self.figures))
 
 
 def spread(numbers: list[float], unit: str = "") -> str:

@@ -25,6 +25,8 @@ STATUSES = {
     PaymentStatus.PARTIALLY_PAID: 5,
 }  # fmt: skip
 NAMES = ("Happy", "Quiet", "North", "Granite", "Juniper", "Copper", "Harbor", "Velvet", "Amber", "Elm")
+# Of a hundred: so many are archived, and from there on those stand that leave a field empty.
+ARCHIVED_BELOW, EMPTY_FROM = 20, 70
 OF_ALL_NAMED_ALIKE = 40  # Every 40th vendor is called so.
 ALIKE = "Corner Store"
 OF_ALL_OWED_ONE_VENDOR = 20  # Every 20th bill is this vendor's.
@@ -35,27 +37,24 @@ def vendors(secrets: Secrets, count: int) -> Iterator[Vendor]:
     number_sealed = secrets.seal("123456789", world.BANK_ID)  # A list shows only its last digits.
     country, currency, account = map(_drawn, (COUNTRIES, CURRENCIES, ACCOUNTS))
     for number in range(count):
-        id, chance = VENDOR_ID % number, _mixed(number)
-        place = chance % count
-        alike = number % OF_ALL_NAMED_ALIKE == 0
-        name = ALIKE if alike else f"{NAMES[chance % 10]} Supplies {place}"
-        said = chance % 10 < 7  # What a vendor may leave empty three in ten do.
+        id, (place, archived, said, name, *draws) = VENDOR_ID % number, _chances(number, count)
+        named = ALIKE if number % OF_ALL_NAMED_ALIKE == 0 else f"{NAMES[name % 10]} Supplies {place}"
+        said = said < EMPTY_FROM
         yield Vendor(
             id=id, organization_id=world.ORGANIZATION, created_time=_moment(number, count),
-            updated_time=_moment(place, count), name=name, archived=chance // 10 % 5 == 0,
-            short_name=name[:12] if said else None, account_number=f"ACC-{number}",
-            account_type=account[chance // 100 % 100],
-            email=f"v{place}@example.com" if said else None,
-            phone=f"919555{chance % 10_000:04d}" if said else None,
-            address_line1=f"{number} Main Street", address_line2="Suite 4", address_city="San Jose",
-            address_state="CA", address_zip="95002", address_country=country[chance // 1_000 % 100],
-            address_country_name="United States", payee_name=name, pay_by_type=PayByType.ACH,
+            updated_time=_moment(place, count), name=named, archived=archived < ARCHIVED_BELOW,
+            short_name=named[:12] if said else None, account_number=f"ACC-{number}",
+            account_type=account[draws[0]], email=f"v{place}@example.com" if said else None,
+            phone=f"91955{place:07d}" if said else None, address_line1=f"{number} Main Street",
+            address_line2="Suite 4", address_city="San Jose", address_state="CA", address_zip="95002",
+            address_country=country[draws[1]], address_country_name="United States",
+            payee_name=named, pay_by_type=PayByType.ACH,
             bank=VendorBank(
-                id="vba" + id[3:], name_on_account=name, number=number_sealed, last4="6789"
+                id="vba" + id[3:], name_on_account=named, number=number_sealed, last4="6789"
             ),
             tax_id=secrets.seal("12-3456789", id), tax_id_type=TaxIdType.EIN, track_1099=True,
-            combine_payments=True, company_name=f"{name} LLC",
-            bill_currency=currency[chance // 10_000 % 100], balance_cents=123456, balance_time=BEGAN,
+            combine_payments=True, company_name=f"{named} LLC", bill_currency=currency[draws[2]],
+            balance_cents=123456, balance_time=BEGAN,
         )  # fmt: skip
 
 
@@ -63,22 +62,18 @@ def bills(count: int, vendors: int) -> Iterator[Bill]:
     """Without the payments that those which are paid would have."""
     status = _drawn(STATUSES)
     for number in range(count):
-        chance = _mixed(number)
-        kinds = [_class(prefix, chance, place) for place, prefix in enumerate(CLASSES)]
-        vendor = BIG_VENDOR if number % OF_ALL_OWED_ONE_VENDOR == 0 else chance % vendors
-        state = status[chance // 100 % 100]
+        place, archived, said, state, rate, *draws = _chances(number, count)
+        vendor = BIG_VENDOR if number % OF_ALL_OWED_ONE_VENDOR == 0 else place % vendors
+        state, cents = status[state], 100_00 + place % 900_00
         yield bill(
             number, VENDOR_ID % vendor, created_time=_moment(number, count),
-            updated_time=_moment(chance % count, count), archived=chance // 10 % 5 == 0,
-            due_date=_moment(chance // 3 % count, count).date(),
-            amount_cents=chance % 100_000, funding_cents=chance % 100_000, payment_status=state,
-            scheduled_cents=chance % 100_000 if state is PaymentStatus.SCHEDULED else 0,
-            paid_cents=chance % 100_000 if state is PaymentStatus.PAID else 0,
-            exchange_rate=rates.ONE + chance // 7 % 1_000,
-            description=f"Order {chance % count} of strings" if chance % 10 < 7 else None,
-            pay_from_chart_of_account_id=kinds[0], chart_of_account_id=kinds[1],
-            accounting_class_id=kinds[2], department_id=kinds[3], location_id=kinds[4],
-            item_id=kinds[5],
+            updated_time=_moment(place, count), archived=archived < ARCHIVED_BELOW,
+            due_date=_moment((place + count // 2) % count, count).date(), amount_cents=cents,
+            funding_cents=cents, payment_status=state,
+            scheduled_cents=cents if state is PaymentStatus.SCHEDULED else 0,
+            paid_cents=cents if state is PaymentStatus.PAID else 0, exchange_rate=rates.ONE + rate,
+            description=f"Order {place} of strings" if said < EMPTY_FROM else None,
+            **{name: _class(CLASSES[name], draw) for name, draw in zip(CLASSES, draws, strict=True)},
         )  # fmt: skip
 
 
@@ -105,24 +100,27 @@ def lines(count: int) -> Iterator[BillLine]:
 
 
 # What bills are booked under: five of each kind, an id in seven of ten bills.
-CLASSES = (
-    "0ca01PAYFROM", "0ca01ACCOUNT", "cls01CLASSES", "0de01DEPARTM", "loc01LOCATIO", "0ii01ITEMSOF",
-)  # fmt: skip
+CLASSES = {
+    "pay_from_chart_of_account_id": "0ca01PAYFROM", "chart_of_account_id": "0ca01ACCOUNT",
+    "accounting_class_id": "cls01CLASSES", "department_id": "0de01DEPARTM",
+    "location_id": "loc01LOCATIO", "item_id": "0ii01ITEMSOF",
+}  # fmt: skip
 
 
 def class_id(prefix: str, number: int) -> str:
     return f"{prefix}{number:04d}rows"
 
 
-def _class(prefix: str, chance: int, place: int) -> str | None:
-    number = (chance >> 3 * place) % 8
-    return class_id(prefix, number) if number < 5 else None
+def _class(prefix: str, chance: int) -> str | None:
+    return class_id(prefix, chance % 5) if chance < EMPTY_FROM else None
 
 
-def _mixed(number: int) -> int:
-    """A number that looks like chance and is always the same."""
-    number = (number + 1) * 0x9E3779B97F4A7C15 % 2**64
-    return (number ^ number >> 31) % 2**61
+def _chances(number: int, count: int) -> list[int]:
+    """Numbers that look like chance and are always the same: a place among all, and some below 100."""
+    mixed = (number + 1) * 0x9E3779B97F4A7C15 % 2**64
+    draws = (mixed ^ mixed >> 31) * 0xBF58476D1CE4E5B9 % 2**128 >> 32
+    below = [(draws >> 7 * place & 127) * 100 >> 7 for place in range(10)]
+    return [(mixed ^ mixed >> 31) % count, *below]
 
 
 def _drawn(shares: dict) -> list:

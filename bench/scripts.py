@@ -13,6 +13,10 @@ VENDOR = f'string.format("{world.VENDOR_ID}",math.random(0,{world.VENDORS - 1}))
 SESSION = f'string.format("{world.SESSION_ID}",math.random(0,{world.SESSIONS - 1}))'
 FROM = {"fundingAccount": {"type": "BANK_ACCOUNT", "id": demo_world.BANK_ACCOUNT_ID}}
 ONE = {"billId": rows.BILL_ID, "amount": 1}
+TITLES = {"R": "GET one, requests/s", "W": "POST one, requests/s"}
+# For localstripe, which takes any secret key.
+CUSTOMER = "name=Happy Music Supplies&email=ap@happy.example&phone=9195551234&description=Strings"
+SECRET = "Bearer sk_test_12345"
 
 
 def read_vendor() -> str:
@@ -45,6 +49,22 @@ end
 """
     body = f"[[{before}]]..payments((n-1)*{at_once})..[[{after}]]"
     return place + payments + _signed_in("POST", '"/connect/v3/payments/bulk"', body)
+
+
+def read_customer(ids: list[str]) -> str:
+    known = ",".join(f'"{id}"' for id in ids)
+    return "\n".join((
+        f"local ids={{{known}}}", f'wrk.headers["Authorization"]="{SECRET}"',
+        'function request() return wrk.format("GET","/v1/customers/"..ids[math.random(#ids)]) end',
+    ))  # fmt: skip
+
+
+def create_customer() -> str:
+    return "\n".join((
+        f'wrk.headers["Authorization"]="{SECRET}"',
+        'wrk.headers["Content-Type"]="application/x-www-form-urlencoded"',
+        f'function request() return wrk.format("POST","/v1/customers",nil,"{CUSTOMER}") end',
+    ))  # fmt: skip
 
 
 def _signed_in(method: str, path: str, body: str) -> str:
