@@ -25,6 +25,7 @@ LOCALSTRIPE = "from aiohttp import web; from localstripe.server import app;"
 LOCALSTRIPE += " web.run_app(app, host='127.0.0.1', port={port}, access_log=None)"
 SCRIPT, STORE = "/js.stripe.com/v3/", Path("/tmp/localstripe.pickle")
 PRISM = "@stoplight/prism-cli"
+BARS = {"localstripe": "localstripe (in memory)", "Prism": "Prism (stores nothing)"}
 DOES = {
     "localstripe": (
         "R = GET a customer, W = POST a customer, form-encoded. It checks that some secret key is"
@@ -69,7 +70,7 @@ def measure(report: Report, databases: Databases, rounds: int, seconds: int) -> 
         report.say(f"| {name} {version} | {' | '.join(cells)} |")
         told.append(f"- {name}: {DOES[name]}")
         for what, title in scripts.TITLES.items():
-            report.figures[title].append((name, median(run.rate for run in runs[what])))
+            report.figures[title].append((BARS[name], median(run.rate for run in runs[what])))
     report.say()
     for line in told:
         report.say(line)

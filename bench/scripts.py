@@ -13,7 +13,7 @@ VENDOR = f'string.format("{world.VENDOR_ID}",math.random(0,{world.VENDORS - 1}))
 SESSION = f'string.format("{world.SESSION_ID}",math.random(0,{world.SESSIONS - 1}))'
 FROM = {"fundingAccount": {"type": "BANK_ACCOUNT", "id": demo_world.BANK_ACCOUNT_ID}}
 ONE = {"billId": rows.BILL_ID, "amount": 1}
-TITLES = {"R": "GET one, requests/s", "W": "POST one, requests/s"}
+TITLES = {"R": "GET one, requests/s (more is better)", "W": "POST one, requests/s (more is better)"}
 # For localstripe, which takes any secret key.
 CUSTOMER = "name=Happy Music Supplies&email=ap@happy.example&phone=9195551234&description=Strings"
 SECRET = "Bearer sk_test_12345"
