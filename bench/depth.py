@@ -18,8 +18,8 @@ from billfold.kit.sqlite import SqliteConnection
 
 
 class Depth:
-    """Looks into the database beside its server. `listing.find` takes it for the connection of a unit of
-    work, asks for the row before the page, and makes the cursor that lies behind it."""
+    """Looks into the database beside its server. `listing.find` takes it for the connection of a unit
+    of work, asks for the row before the page, and makes the cursor that lies behind it."""
 
     def __init__(self, data: Data) -> None:
         if data.url:
@@ -42,7 +42,7 @@ class Depth:
 
     def page(self, each: List, asked: Asked, away: int) -> tuple[str | None, int]:
         """The cursor of a page, and how many rows stand before it: as far away as asked, or as the
-        list goes with a full page behind; none where the list has no second page."""
+        list goes with more than a full page behind; none where the list has no second page."""
         self.away = away
         one = Asked(asked.filters, asked.sort, max=1)
         return listing.find(self.work, each.record, each.fields, one).next_page, self.away
@@ -53,7 +53,7 @@ class Depth:
         all_ids = ids.limit(None).order_by(None).subquery()
         counted = sa.select(sa.func.count()).select_from(all_ids)
         ((count,),) = self.connection.values(counted, **values)
-        self.away = max(0, min(self.away, count - PAGE))
+        self.away = max(0, min(self.away, count - PAGE - 1))
         if not self.away:
             return []
         skipped = ids.offset(sa.bindparam("away", type_=sa.Integer))

@@ -70,9 +70,8 @@ def measure(report: Report, databases: Databases, rounds: int, seconds: int) -> 
 
 def _measure(report: Report, databases: Databases, kind: str) -> None:
     began = time.monotonic()
-    few, many = (
-        _filled(databases.data(kind, name), size) for name, size in (("few", FEW), ("many", MANY))
-    )
+    few = _filled(databases.data(kind, "few"), {Vendor: FEW, Bill: FEW})
+    many = _filled(databases.data(kind, "many"), MANY)
     seeded = time.monotonic() - began
     with ExitStack() as stack:
         servers = [stack.enter_context(Server("Billfold", data.serve())) for data in (few, many)]
