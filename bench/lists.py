@@ -126,7 +126,7 @@ class Client:
         self.connection.close()
 
     def get(self, path: str, asked: Asked, page: str = "") -> tuple[float, bytes]:
-        """Milliseconds, and the answer; what takes the server too long is refused, and counts as such."""
+        """Milliseconds, and the answer; none where the server gives the page up."""
         query = {"max": asked.max, "filters": asked.filters, "sort": asked.sort, "page": page}
         target = f"{path}?{urlencode({name: value for name, value in query.items() if value})}"
         began = time.perf_counter()

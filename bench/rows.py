@@ -15,7 +15,7 @@ from billfold.payables.vendors import AccountType, PayByType, TaxIdType, Vendor,
 
 VENDOR_ID, BILL_ID, LINE_ID = "00901BEN%08drows", "00n01BEN%08drows", "bli01BEN%08drows"
 BILL_CENTS = 150_00
-BEGAN, YEAR = datetime(2025, 11, 1, tzinfo=UTC), timedelta(days=365)
+BEGAN, YEAR_MILLISECONDS = datetime(2025, 11, 1, tzinfo=UTC), 365 * 86_400_000
 # The share of each in hundred.
 COUNTRIES = {"US": 80, "CA": 12, "GB": 8}
 CURRENCIES = {"USD": 80, "CAD": 12, "EUR": 8}
@@ -129,4 +129,4 @@ def _drawn(shares: dict) -> list:
 
 def _moment(number: int, count: int) -> datetime:
     """Whole milliseconds, as Billfold keeps them."""
-    return BEGAN + timedelta(milliseconds=YEAR // timedelta(milliseconds=1) * number // count)
+    return BEGAN + timedelta(0, 0, 0, YEAR_MILLISECONDS * number // count)
