@@ -25,6 +25,7 @@ DEEP_MOST, LARGE_MOST = 1.3, 1.5
 ROUNDS = 9
 # Of a round too many: statements are prepared, and PostgreSQL plans the first five anew each time.
 WARM = 6
+IDLE_SECONDS_MAX = 2
 # A page that its server gives up counts as this.
 REFUSED_MILLISECONDS = 10_000.0
 KINDS = SMALL, LARGE, DEEP = "first of few", "first of many", "deep"
@@ -113,10 +114,11 @@ def _filled(data: Data, counts: dict[type, int]) -> Data:
 
 
 class Client:
-    """One connection that stays open."""
+    """One connection that stays open, and is opened again before the server ends it."""
 
     def __init__(self, server: Server) -> None:
         self.connection = HTTPConnection("127.0.0.1", server.port, timeout=60)
+        self.used = time.monotonic()
         self.headers = {"sessionId": world.SESSION_ID % 0, "devKey": world.KEY}
 
     def __enter__(self) -> "Client":
@@ -129,11 +131,15 @@ class Client:
         """Milliseconds, and the answer; none where the server gives the page up."""
         query = {"max": asked.max, "filters": asked.filters, "sort": asked.sort, "page": page}
         target = f"{path}?{urlencode({name: value for name, value in query.items() if value})}"
+        if time.monotonic() - self.used > IDLE_SECONDS_MAX:
+            self.connection.close()
+            self.connection.connect()
         began = time.perf_counter()
         self.connection.request("GET", target, headers=self.headers)
         answer = self.connection.getresponse()
         said = answer.read()
         taken = (time.perf_counter() - began) * 1000
+        self.used = time.monotonic()
         if answer.status == 503:
             return REFUSED_MILLISECONDS, b""
         if answer.status != 200:
