@@ -2,11 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
-from bench import floor
+from bench.databases import Data
+from bench.floor import databases
 from billfold import demo_world, migrations
 from billfold.access.roles import RoleType
 from billfold.access.sessions import Session, SessionKind
@@ -17,7 +17,8 @@ from billfold.payables.vendors import AccountType, PayByType, TaxIdType, Vendor,
 from billfold.settings import Settings
 
 VENDORS, SESSIONS = 10_000, 200
-ORGANIZATION, KEY = demo_world.ORGANIZATION_ID, demo_world.DEVELOPER_KEY
+ORGANIZATION, USER = demo_world.ORGANIZATION_ID, demo_world.USER_ID
+KEY = demo_world.DEVELOPER_KEY
 MADE = datetime(2026, 11, 1, 10, tzinfo=UTC)
 # As Lua's string.format and Python's % both understand them.
 VENDOR_ID, SESSION_ID = "00901BENCHVN%04dbnch", "0Sess10n%06dabcdefghijklmnopqr"
@@ -53,9 +54,8 @@ BILL = {
 
 def seed_floor(url: str) -> None:
     ends = int(time.time()) + 86_400
-    user = demo_world.USER_ID
-    sessions = [(SESSION_ID % number, KEY, ORGANIZATION, user, ends, 1) for number in range(SESSIONS)]
-    floor.seed(url, sessions, [*map(_floor_row, range(VENDORS))])
+    sessions = [(SESSION_ID % number, KEY, ORGANIZATION, USER, ends, 1) for number in range(SESSIONS)]
+    databases.seed(url, sessions, [*map(_floor_row, range(VENDORS))])
 
 
 def _floor_row(number: int) -> tuple:
@@ -69,30 +69,34 @@ def _floor_row(number: int) -> tuple:
     )  # fmt: skip
 
 
-def seed_billfold(folder: Path, url: str = "") -> None:
-    """The demo world, made as a first start makes it, and the floor's rows by Billfold's records."""
-    folder.mkdir(exist_ok=True)
-    settings = Settings(data=str(folder), database=url, worker=False)
+def seed_billfold(data: Data, fill: Callable[[Work], None] | None = None) -> None:
+    """The demo world, made as a first start makes it, open sessions, and what else is to be there."""
+    settings = Settings(data=str(data.folder), database=data.url, worker=False)
     migrations.prepare(settings.database_url)
+
+    def add(work: Work) -> None:
+        key = digest(KEY)
+        for number in range(SESSIONS):
+            id = digest(SESSION_ID % number)
+            work.insert(
+                Session(
+                    id, key, SessionKind.PASSWORD, ORGANIZATION, USER, RoleType.ADMINISTRATOR, True,
+                    work.now, work.now,
+                )
+            )  # fmt: skip
+        if fill:
+            fill(work)
 
     async def run() -> None:
         billfold = Billfold(settings)
         async with billfold.lifespan():
-            await billfold.environment.write(_fill, demo_world.CALLER)
+            await billfold.environment.write(add, demo_world.CALLER)
 
     asyncio.run(run())
 
 
-def _fill(work: Work) -> None:
-    key = digest(KEY)
-    for number in range(SESSIONS):
-        id = digest(SESSION_ID % number)
-        work.insert(
-            Session(
-                id, key, SessionKind.PASSWORD, ORGANIZATION, demo_world.USER_ID,
-                RoleType.ADMINISTRATOR, True, work.now, work.now,
-            )
-        )  # fmt: skip
+def add_vendors(work: Work) -> None:
+    """The floor's rows by Billfold's records."""
     for vendor in _vendors(work):
         work.insert(vendor)
 

@@ -123,3 +123,26 @@ def test_many_rows_at_once_are_looked_up_one_by_one(sqlite_desk, record, name):
         return str(rows[0][-1])
 
     assert f"{name}=?" in sqlite_desk.reads(explain)
+
+
+@pytest.mark.parametrize("record", [Vendor, Bill, Payment])
+def test_a_page_behind_the_cursor_begins_at_its_row(desk, record):
+    """Not at the first of all that are equal in what is sorted by, nor where a filter begins."""
+    fields = LISTS[record]
+    plain = [
+        Asked(sort=name)
+        for name, field in fields.items()
+        if field.sorts and not record.c[field.column].nullable
+    ]
+    since = [Asked(filters=f"{name}:gte:2027-01-01") for name in ("createdTime", "updatedTime")]
+    assert len(plain) >= 3
+    for asked in plain + since:
+        found = plan(desk, record, fields, asked, placed=True)
+        column = fields[(asked.sort or asked.filters).partition(":")[0]].column
+        assert f"({column},id)>" in found or f"(ROW({column}, id) > ROW(" in found, (asked, found)
+
+
+def test_many_ids_are_looked_up_by_the_key(sqlite_desk):
+    ids = ",".join(f"00901BENCH{number:06d}many" for number in range(100))
+    found = plan(sqlite_desk, Vendor, LISTS[Vendor], Asked(filters=f'id:in:"{ids}"'), placed=False)
+    assert "(id=?)" in found, found

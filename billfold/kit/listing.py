@@ -186,6 +186,8 @@ def _conditions(filters: str, fields: Mapping[str, Field]) -> tuple[tuple, dict]
             parsed = [start, _next_text(start)]
         elif op in ("ne", "nin") and field.choices:
             op, parsed = "in", [each for each in field.choices if each not in parsed]
+        if op == "in" and len(parsed) == 1:
+            op = "eq"
         names = tuple(f"value{len(values) + n}" for n in range(len(parsed)))
         values |= zip(names, parsed, strict=True)
         conditions.append((field.column, op, names, field.among))
@@ -223,8 +225,13 @@ def _order(sort: str, fields: Mapping[str, Field]) -> Order:
 
 @lru_cache(1_000)
 def _statement(record, owner: str, conditions, order, backwards: bool, placed: bool) -> sa.Select:
-    query = sa.select(record.table).where(record.c[owner] == sa.bindparam("owner"))
+    # By many ids the key's own index is meant, see `database._select_among`.
+    chosen = any((name, op) == ("id", "in") for name, op, *_ in conditions)
+    mine = sa.func.coalesce(record.c[owner], "") if chosen else record.c[owner]
+    query = sa.select(record.table).where(mine == sa.bindparam("owner"))
     for name, op, names, among in conditions:
+        if placed and not among and _implied(name, op, order[0], backwards):
+            continue
         column = among[0].c[name] if among else record.c[name]
         fits = COMPARE[op](column, *(sa.bindparam(each, type_=column.type) for each in names))
         if among:
@@ -246,8 +253,23 @@ def _statement(record, owner: str, conditions, order, backwards: bool, placed: b
     return query.limit(sa.bindparam("most", type_=sa.Integer))
 
 
+def _implied(name: str, op: str, first: tuple[str, bool], backwards: bool) -> bool:
+    """Whether all that lies behind a row that fits fits as well. SQLite would begin where the filter
+    does, and walk from there to the cursor."""
+    column, descends = first
+    return name == column and op in (("lt", "lte") if descends != backwards else ("gt", "gte"))
+
+
 def _beyond(keys, names) -> sa.ColumnElement:
     """Behind the cursor: equal in the first keys and further in the next, for each of them."""
+    descends = keys[0][1]
+    if all(isinstance(column, sa.Column) and down == descends for column, down in keys):
+        # As one comparison it is where an index begins, however many rows are equal in the first key.
+        here = sa.tuple_(*(column for column, _ in keys))
+        values = [
+            sa.bindparam(name, type_=column.type) for (column, _), name in zip(keys, names, strict=True)
+        ]
+        return here < sa.tuple_(*values) if descends else here > sa.tuple_(*values)
     (column, down), value = keys[0], sa.bindparam(names[0], type_=keys[0][0].type)
     # Follows from the rest, but lets an index begin at the cursor.
     start = column <= value if down else column >= value

@@ -1,0 +1,108 @@
+"""Payments of fifty bills at once beside payments one by one, in bills paid a second."""
+
+from collections import defaultdict
+from statistics import median
+
+from msgspec.structs import replace
+
+from bench import rows, scripts, seeding, world
+from bench.databases import Databases
+from bench.load import Run, Server
+from bench.report import Report, spread
+from billfold.kit.secrets import load
+from billfold.payables.bills import Bill, BillLine
+from billfold.payables.vendors import Vendor
+
+AT_ONCE, TIMES_MIN = 50, 8
+CONNECTIONS = 16
+# Fifty at once take longer, and what is on its way when the time is over does not count.
+SECONDS_TIMES = 2
+PAYEES, BILLS = 1_000, 50_000
+# Fifty in a row are of fifty vendors here, and of one there.
+MIXED, TOGETHER = range(BILLS), range(BILLS, 2 * BILLS)
+ONE_BY_ONE, OF_MANY, OF_ONE = "one by one", "50 at once, of 50 vendors", "50 at once, of one vendor"
+NAMES = [ONE_BY_ONE, OF_MANY, OF_ONE]
+
+
+def measure(report: Report, databases: Databases, rounds: int, seconds: int) -> None:
+    seconds *= SECONDS_TIMES
+    report.say()
+    report.say("## Bills paid")
+    report.say()
+    report.say(
+        f"A dollar each of {BILLS:,} bills of {PAYEES:,} vendors, from {CONNECTIONS} connections,"
+        f" {rounds} rounds of {seconds} s in turn; the times are the median of the rounds'. One by one"
+        f" is `POST /connect/v3/payments`, {AT_ONCE} at once `POST /connect/v3/payments/bulk`: bills of"
+        f" {AT_ONCE} vendors are {AT_ONCE} payments; bills of one vendor are combined into 2."
+    )
+    report.say()
+    report.say("| | bills/s | CPU us/bill | p99 ms | times one by one |")
+    report.say("|---|--:|--:|--:|--:|")
+    times = {kind: _measure(report, databases, kind, rounds, seconds) for kind in databases.kinds}
+    report.say()
+    for kind, found in times.items():
+        for name, many in found.items():
+            said = f"{many:.1f} times one by one"
+            report.judge(f"{name}, on {kind}", said, str(TIMES_MIN), many >= TIMES_MIN)
+
+
+def _measure(
+    report: Report, databases: Databases, kind: str, rounds: int, seconds: int
+) -> dict[str, float]:
+    data = databases.data(kind, "payments")
+    world.seed_billfold(data)
+    secrets = load(data.folder, make=False)
+    seeding.pour(
+        data,
+        (Vendor, map(_payee, rows.vendors(secrets, PAYEES))),
+        (Bill, map(_bill, (*MIXED, *TOGETHER))),
+        (BillLine, rows.lines(2 * BILLS)),
+    )
+    with Server("Billfold", data.serve()) as server:
+        found = _in_turn(server, rounds, seconds)
+    times = {}
+    for name, runs in found.items():
+        beside = [some.rate / one.rate for some, one in zip(runs, found[ONE_BY_ONE], strict=True)]
+        cells = (
+            f"{name}, {kind}",
+            spread([run.rate for run in runs]),
+            spread([run.cpu_microseconds for run in runs]),
+            spread([run.p99_milliseconds for run in runs]),
+            "" if name == ONE_BY_ONE else spread(beside),
+        )
+        report.say(f"| {' | '.join(cells)} |")
+        rate = median(run.rate for run in runs)
+        report.figures["Bills paid, bills/s (more is better)"].append((f"{name}, {kind}", rate))
+        if name != ONE_BY_ONE:
+            times[name] = median(beside)
+    return times
+
+
+def _in_turn(server: Server, rounds: int, seconds: int) -> dict[str, list[Run]]:
+    """Rates and CPU are a bill's, not a request's."""
+    found: dict[str, list[Run]] = defaultdict(list)
+    paid = {MIXED: 0, TOGETHER: 0}
+
+    def pay(name: str) -> Run:
+        heap, size = TOGETHER if name == OF_ONE else MIXED, 1 if name == ONE_BY_ONE else AT_ONCE
+        run = server.measure(scripts.pay_bills(heap, paid[heap], size), seconds, CONNECTIONS)
+        # Those that were on their way when the time was over are paid too.
+        paid[heap] += (run.requests + CONNECTIONS) * size
+        return Run(run.rate * size, run.cpu_microseconds / size, run.p99_milliseconds, run.requests)
+
+    for name in NAMES:
+        pay(name)  # Warm.
+    for number in range(rounds):
+        for name in NAMES if number % 2 == 0 else reversed(NAMES):
+            found[name].append(pay(name))
+    return {name: found[name] for name in NAMES}
+
+
+def _payee(vendor: Vendor) -> Vendor:
+    """One who can be paid electronically."""
+    return replace(vendor, archived=False, address_country="US", bill_currency="USD")
+
+
+def _bill(number: int) -> Bill:
+    vendor = number if number in MIXED else number // AT_ONCE
+    return rows.bill(number, rows.VENDOR_ID % (vendor % PAYEES))
