@@ -469,3 +469,20 @@ def test_two_processes_serve_one_postgres(serve, place):
         assert server.call("GET", f"{V3}/vendors/{each['id']}")["name"] == each["name"]
     assert server.stop(signal.SIGINT) < 4
     assert server.process.returncode == 0
+
+
+def test_a_body_that_comes_in_parts_is_waited_for(serve):
+    server = serve()
+    server.signs_in()
+    body = json.dumps(vendor_of("Acme")).encode()
+
+    def slowly():
+        for part in (body[:9], body[9:90], body[90:]):
+            time.sleep(0.1)
+            yield part
+
+    headers = {"sessionId": server.session, "devKey": demo_world.DEVELOPER_KEY}
+    headers |= {"Content-Type": "application/json", "Content-Length": str(len(body))}
+    request = urllib.request.Request(f"{server.base}{V3}/vendors", slowly(), headers)
+    with DIRECT.open(request, timeout=START_SECONDS_MAX) as answer:
+        assert answer.status == 201 and json.load(answer)["name"] == "Acme"
