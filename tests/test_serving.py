@@ -285,3 +285,20 @@ def test_it_says_whether_it_is_well_and_counts_what_it_answered(serve, slow_rece
     logins = 'billfold_request_seconds_count{method="POST",route="/connect/v3/login",status="200"}'
     assert (status, numbers[logins]) == (200, "3.0")
     assert numbers['billfold_deliveries_total{outcome="delivered"}'] == "1.0"
+
+
+def test_a_body_that_comes_in_parts_is_waited_for(serve):
+    server = serve()
+    server.signs_in()
+    body = json.dumps(vendor_of("Acme")).encode()
+
+    def slowly():
+        for part in (body[:9], body[9:90], body[90:]):
+            time.sleep(0.1)
+            yield part
+
+    headers = {"sessionId": server.session, "devKey": demo_world.DEVELOPER_KEY}
+    headers |= {"Content-Type": "application/json", "Content-Length": str(len(body))}
+    request = urllib.request.Request(f"{server.base}{V3}/vendors", slowly(), headers)
+    with DIRECT.open(request, timeout=START_SECONDS_MAX) as answer:
+        assert answer.status == 201 and json.load(answer)["name"] == "Acme"

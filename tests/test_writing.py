@@ -69,6 +69,23 @@ def test_a_refusal_and_a_crash_leave_the_others_alone(desk):
     assert keys(desk) == {"a", "b", "c"}
 
 
+def test_a_group_runs_again_only_when_who_fails_has_written(sqlite_desk):
+    runs = []
+
+    def turned_away(work):
+        raise Refusal(NOT_FOUND)
+
+    def written(id):
+        return lambda work: runs.append(id) or write_key(id)(work)
+
+    said = at_once(sqlite_desk, written("a"), turned_away, written("b"))
+    assert [type(each) for each in said] == [str, Refusal, str] and runs == ["a", "b"]
+    del runs[:]
+    said = at_once(sqlite_desk, written("c"), refuse, written("d"))
+    assert [type(each) for each in said] == [str, Refusal, str] and runs == ["c", "c", "d"]
+    assert keys(sqlite_desk) == {"a", "b", "c", "d"}
+
+
 def test_what_is_ready_together_shares_a_commit(sqlite_desk):
     seen = commits(sqlite_desk)
     at_once(sqlite_desk, *(write_key(str(n)) for n in range(GROUP_MAX)))

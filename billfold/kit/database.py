@@ -192,6 +192,19 @@ def select_among(
     return _select_among(record, name, size, only), values
 
 
+def select_among_to_change(
+    record: type[Record], name: str, ids: list[str]
+) -> tuple[sa.Select, dict[str, Any]]:
+    """The same, locked one after the other in the order of their ids."""
+    statement, values = select_among(record, name, ids)
+    return _locked(statement), values
+
+
+@lru_cache(STATEMENTS_MAX)
+def _locked(statement: sa.Select) -> sa.Select:
+    return statement.with_for_update(key_share=True)
+
+
 @lru_cache(STATEMENTS_MAX)
 def _select_among(record: type[Record], name: str, size: int, only: str | None) -> sa.Select:
     column = record.c[name]

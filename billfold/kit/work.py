@@ -16,6 +16,7 @@ from billfold.kit.clock import Clock
 from billfold.kit.database import (
     Connection,
     select_among,
+    select_among_to_change,
     select_ids,
     select_to_change,
     select_where,
@@ -43,7 +44,7 @@ class Work:
     """`now` is UTC; a change is kept as from and to, for the audit."""
 
     __slots__ = (
-        "_added", "_born", "_changed", "_held", "caller", "clock", "clock_state", "connection",
+        "_added", "_born", "_changed", "_held", "_seen", "caller", "clock", "clock_state", "connection",
         "ids", "known", "learnt", "now", "planned", "policy", "secrets", "stirs", "told", "traces",
     )  # fmt: skip
 
@@ -68,6 +69,7 @@ class Work:
         self.traces: dict[str, dict[str, tuple[Any, Any]]] = {}
         self._held: dict[str, Record] = {}
         self._born: dict[str, Record] = {}
+        self._seen: dict[str, Record] = {}
         self._changed: dict[str, dict[str, Any]] = {}
         self._added: dict[type[Record], list[Record]] = {}
 
@@ -108,9 +110,30 @@ class Work:
     # Reading
 
     def find(self, record: type[R], id: str, missing: Problem = NOT_FOUND) -> R:
-        """The caller's own row with this id, or a refusal; a foreign row is "not found"."""
-        held = self._held.get(id)
-        return held if type(held) is record else self._one(record, id, select_where, missing)
+        """The caller's own row with this id, or a refusal; a foreign row is "not found".
+
+        Found once it is not asked for again: what changes it afterwards holds it."""
+        known = self._held.get(id) or self._seen.get(id)
+        if type(known) is not record:
+            known = self._seen[id] = self._one(record, id, select_where, missing)
+        return known
+
+    def find_all(self, record: type[Owned], ids: Iterable[str]) -> None:
+        """Find several at once, for `find` to know them; those that are not there it will refuse."""
+        if wanted := [id for id in dict.fromkeys(ids) if id not in self._seen and id not in self._held]:
+            self._written(record)
+            found = self._among(record, select_among, wanted)
+            self._seen.update((row.id, row) for row in found)
+
+    def hold_all(self, record: type[R], ids: Iterable[str]) -> list[R]:
+        """Hold several at once, in the order of their ids; those that are not there `hold` will
+        refuse."""
+        if wanted := [id for id in dict.fromkeys(ids) if id not in self._held]:
+            self._written(record)
+            for row in self._among(record, select_among_to_change, wanted):
+                self._held[row.id] = row
+        found = map(self._held.get, dict.fromkeys(ids))
+        return [row for row in found if type(row) is record]
 
     def hold(self, record: type[R], id: str, missing: Problem = NOT_FOUND) -> R:
         """Find a row in order to change it: until this unit ends nobody else can."""
@@ -255,6 +278,7 @@ class Work:
         self.stirs |= row.seldom
         self.connection.delete(type(row), row.id)
         del self._held[row.id]
+        self._seen.pop(row.id, None)
         self._born.pop(row.id, None)
 
     def tell(self, event_type: str, row: Record) -> None:
@@ -280,6 +304,12 @@ class Work:
         """A query sees what this unit did before it to the table that is asked."""
         if record in self._added or any(type(self._held[id]) is record for id in self._changed):
             self.write()
+
+    def _among(self, record: type[R], select, ids: list[str]) -> list[R]:
+        statement, values = select(record, "id", ids)
+        return self.connection.rows(
+            record, statement, values | {"organization_id": self.organization_id}
+        )
 
     def _one(self, record: type[R], id: str, select, missing: Problem) -> R:
         statement = select(record, "id", "organization_id")

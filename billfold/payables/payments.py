@@ -206,6 +206,8 @@ def pay_bills(
     process_date = disbursements.process_date(work.now, terms.process_date)
     # In one order, so that two requests that want the same bills never deadlock.
     in_order = sorted(lines, key=lambda line: line.bill_id)
+    held = work.hold_all(Bill, [line.bill_id for line in in_order])
+    work.find_all(Vendor, [bill.vendor_id for bill in held])
 
     def set_aside(line: PayLine) -> tuple[Bill, int]:
         bill = work.hold(Bill, line.bill_id, NO_SUCH_REFERENCE)
