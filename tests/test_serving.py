@@ -6,6 +6,7 @@ import shlex
 import signal
 import socket
 import threading
+import time
 import urllib.request
 
 import pytest
