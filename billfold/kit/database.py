@@ -129,8 +129,16 @@ class Connection:
         return bool(self.fetch(text, arguments))
 
     def update(self, record: type[Record], id: str, fields: dict[str, Any]) -> None:
-        compiled = self.compiled(update_of(record, *fields))
-        self.execute(compiled.text, compiled.arguments({**fields, "id": id}))
+        self.update_all(record, list(fields), [{**fields, "id": id}])
+
+    def update_all(self, record: type[Record], names: list[str], rows: list[dict[str, Any]]) -> None:
+        """Rows of which the same columns change; each is a dictionary of them and its id."""
+        compiled = self.compiled(update_of(record, *names))
+        ordered = [compiled.arguments(row) for row in rows]
+        if len(ordered) == 1:
+            self.execute(compiled.text, ordered[0])
+        else:
+            self.execute_many(compiled.text, ordered)
 
     def delete(self, record: type[Record], id: str) -> None:
         compiled = self.compiled(delete_from(record))

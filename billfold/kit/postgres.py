@@ -84,8 +84,7 @@ class PostgresConnection(Connection):
 
     def execute_many(self, text, rows):
         self.asked = monotonic()
-        for row in rows:  # Prepared, and on their way together.
-            self.driver.execute(text, row, prepare=True)
+        self.cursor.executemany(text, rows)  # Prepared, and on their way together.
 
     def together(self):
         return self.driver.pipeline()

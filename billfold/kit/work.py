@@ -296,9 +296,13 @@ class Work:
         with self.connection.together():
             for record, rows in added.items():
                 self.connection.insert(record, rows)
+            alike: dict[tuple, list[dict[str, Any]]] = {}
             for id, fields in changed.items():
                 if fields:
-                    self.connection.update(type(self._held[id]), id, fields)
+                    same = (type(self._held[id]), *fields)
+                    alike.setdefault(same, []).append(fields | {"id": id})
+            for (kind, *names), changes in alike.items():
+                self.connection.update_all(kind, names, changes)
 
     def _written(self, record: type[Record]) -> None:
         """A query sees what this unit did before it to the table that is asked."""
