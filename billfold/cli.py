@@ -150,6 +150,16 @@ def states() -> None:
     print(drawn(), end="")
 
 
+@app.command()
+@plainly
+def roles() -> None:
+    """Print who may do what, as docs/roles.md has it."""
+    from billfold.app import OPERATIONS
+    from billfold.door.rights import drawn
+
+    print(drawn(OPERATIONS), end="")
+
+
 @app.command("settings")
 @plainly
 def show_settings(data: Data = None) -> None:

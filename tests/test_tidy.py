@@ -6,6 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from billfold.app import OPERATIONS
+from billfold.door.rights import drawn as drawn_rights
+from billfold.kit import lifecycle
+
 ROOT = Path(__file__).parent.parent / "billfold"
 FILES = [path for path in sorted(ROOT.rglob("*.py")) if "versions" not in path.parts]
 LINES_MAX = 400
@@ -186,3 +190,10 @@ def test_every_way_into_an_organization_is_listed():
         and ast.unparse(node.func).split(".")[-1] in ("Caller", "for_organization")
     }
     assert makers == set(CROSSINGS)
+
+
+@pytest.mark.parametrize(
+    ("page", "drawn"), [("states", lifecycle.drawn), ("roles", lambda: drawn_rights(OPERATIONS))]
+)
+def test_a_page_that_is_printed_is_the_one_that_lies_there(page, drawn):
+    assert (ROOT.parent / "docs" / f"{page}.md").read_text() == drawn(), f"run `billfold {page}`"
