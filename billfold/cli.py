@@ -28,6 +28,7 @@ app = typer.Typer(
 
 app.command("signup")(cli_sign_up.sign_up)
 app.command("invite")(cli_sign_up.invite)
+app.command("verify")(cli_sign_up.verify)
 app.add_typer(cli_keys.app, name="keys")
 
 

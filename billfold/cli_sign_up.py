@@ -97,3 +97,21 @@ def invite(
             ),
         )
     )
+
+
+@plainly
+def verify(
+    organization: Annotated[str, typer.Option(help="The organization's id.")],
+    data: Data = None,
+    database: Database = None,
+    policy: PolicyName = None,
+) -> None:
+    """Vouch for an organization that signed up itself: from then on it may move money."""
+    from billfold.access import verifications
+
+    settings, _ = load(data=data, database=database, policy=policy)
+    on_data(
+        settings,
+        lambda environment: environment.write(lambda work: verifications.vouch_for(work, organization)),
+    )
+    print(f"{organization} may move money")

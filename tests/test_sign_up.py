@@ -6,13 +6,15 @@ import pyotp
 import pytest
 
 from billfold import demo_world
-from billfold.access import invitations, passwords, sign_up, users
+from billfold.access import invitations, passwords, sign_up, users, verifications
 from billfold.access.authenticators import Authenticator
 from billfold.access.mfa import Remembered
 from billfold.access.roles import RoleType
 from billfold.access.sessions import Session
 from billfold.access.sign_up import Applicant, SignUp
+from billfold.access.verifications import Verification
 from billfold.kit.errors import Refusal
+from billfold.kit.work import Caller
 from tests.desk import CONTROL, LOGIN, V3
 from tests.server import run
 from tests.test_production import KEY
@@ -352,3 +354,18 @@ def test_the_command_makes_what_the_page_makes(tmp_path):
     listed = json.loads(run("keys", "list", *where, "--json", seconds=60, **variables).stdout)
     assert [(key["kind"], key["last4"]) for key in listed] == [("devKey", shown["devKey"][-4:])]
     assert shown["devKey"] not in done.stderr and GOOD not in done.stdout
+
+
+def test_whoever_runs_the_server_vouches_for_an_organization(desk):
+    """Made by the command it may move money at once; one that signed up itself when they say so."""
+    applicant = Applicant("Carla's", "Carla", "Carver", "carla@carver.example", "+14155550199")
+    made = desk.runner.run(sign_up.sign_up(desk.environment, applicant, "a long walk by the river"))
+    caller = Caller(made.organization_id, made.user_id, True)
+    assert desk.reads(verifications.may_pay, caller)
+    forget = lambda work: [work.remove(work.hold(Verification, e.id)) for e in work.rows(Verification)]
+    desk.writes(forget, caller)
+    assert not desk.reads(verifications.may_pay, caller)
+    desk.writes(lambda work: verifications.vouch_for(work, made.organization_id), None)
+    assert desk.reads(verifications.may_pay, caller)
+    with pytest.raises(Refusal):
+        desk.writes(lambda work: verifications.vouch_for(work, "00801NOBODYHERE00none"), None)

@@ -169,6 +169,8 @@ CROSSINGS: dict[str, str] = {
     "access/passwords.py": "_reachable",
     # A code is sent on behalf of the organization that shall be.
     "access/sign_up.py": "begin",
+    # Whoever runs this server vouches for one.
+    "access/verifications.py": "vouch_for",
     # A new organization is made by whoever signs up, or by a partner.
     "access/organizations.py": "found",
     # A partner's header names one of its organizations.

@@ -21,6 +21,7 @@ from billfold.access import (
     passwords,
     roles,
     users,
+    verifications,
 )
 from billfold.access.messages import Channel
 from billfold.access.roles import RoleType
@@ -97,13 +98,19 @@ class SignUp(Record, frozen=True):
 
 
 async def sign_up(environment: Environment, applicant: Applicant, password: str) -> Made:
-    """All at once, for whoever runs this server.
+    """All at once, for whoever runs this server and knows whose money it is: it may be moved.
 
     Raises BDC_1143 for a password that is too easy, BDC_1101 where the e-mail address is a login's
     whose password is another."""
     vetted = await vet(environment, applicant, password)
     secret = None if applicant.phone else authenticators.new_secret()
-    return await environment.write(lambda work: make(work, vetted, secret))
+
+    def make_known(work: Work) -> Made:
+        made = make(work, vetted, secret)
+        verifications.vouch(work)
+        return made
+
+    return await environment.write(make_known)
 
 
 async def vet(environment: Environment, applicant: Applicant, password: str) -> Vetted:

@@ -11,10 +11,10 @@ from enum import StrEnum
 from billfold.access import organizations
 from billfold.access.organizations import Organization
 from billfold.access.risk import phone_of
-from billfold.kit.errors import NOT_POSSIBLE, NOT_VERIFIED, Refusal
+from billfold.kit.errors import NOT_FOUND, NOT_POSSIBLE, NOT_VERIFIED, Refusal
 from billfold.kit.lifecycle import Lifecycle
 from billfold.kit.tables import Owned, table
-from billfold.kit.work import Work
+from billfold.kit.work import SYSTEM_USER, Work
 
 DECIDE, REVIEWED = "risk.decide", "risk.reviewed"
 TAKES = timedelta(hours=1)
@@ -121,6 +121,15 @@ def vouch(work: Work) -> None:
         _add(work, D.APPROVE)
     elif found.status is not D.APPROVE:
         VERIFICATION.move(work, work.hold(Verification, found.id), D.APPROVE)
+
+
+def vouch_for(work: Work, organization_id: str) -> None:
+    """The same, for an organization that signed up itself or was made by a partner. Raises BDC_1205."""
+    if work.connection.first(Organization, id=organization_id) is None:
+        raise Refusal(NOT_FOUND, organization_id)
+    because = "whoever runs this server vouches for an organization"
+    work.for_organization(organization_id, SYSTEM_USER, because=because)
+    vouch(work)
 
 
 def decide(work: Work, verification_id: str) -> None:
