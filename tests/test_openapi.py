@@ -19,7 +19,7 @@ from billfold.door.gates import CONTROL, EVENTS, PUBLIC, SIGNED_IN, TRUSTED
 from billfold.door.openapi import document
 from billfold.door.operations import Operations
 from billfold.door.wire import Name, Nothing, Query, Wire
-from billfold.kit.errors import BILL_OVERPAID, MISSING_HEADER
+from billfold.kit.errors import BILL_OVERPAID
 from billfold.kit.listing import Asked
 from billfold.kit.work import Work
 
@@ -69,7 +69,7 @@ def get_report(work: Work, window: Window) -> Part | None:
     return None
 
 
-@odd.post("/odd/orders/{order_id}/pay", TRUSTED, refuses=[BILL_OVERPAID, MISSING_HEADER])
+@odd.post("/odd/orders/{order_id}/pay", TRUSTED, idempotent=True, refuses=[BILL_OVERPAID])
 def pay_order(work: Work, order_id: str, request: Order) -> None:
     """Pay it."""
 
@@ -177,7 +177,10 @@ def test_words_headers_parameters_and_bodies():
     assert listed["description"] == "Not `<i>only</i>` yours.\n\nA second paragraph."
     assert [each["name"] for each in listed["parameters"]] == ["max", "page", "sort", "filters"]
     assert paid["security"] == [{"sessionId": [], "devKey": []}]
-    assert paid["parameters"][0]["name"] == "orderId"
+    order, key = paid["parameters"]
+    assert (order["name"], order["in"]) == ("orderId", "path")
+    assert (key["name"], key["in"], key["required"]) == ("X-Idempotent-Key", "header", True)
+    assert key["schema"] == {"type": "string", "format": "uuid"}
     assert paid["requestBody"]["required"]
     assert "content" not in paid["responses"]["201"]
     reset = paths["/odd/reset"]["post"]
