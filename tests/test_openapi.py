@@ -15,10 +15,12 @@ from starlette.testclient import TestClient
 
 from billfold.app import OPERATIONS
 from billfold.door import reference
+from billfold.door.examples import Example
 from billfold.door.gates import CONTROL, EVENTS, PUBLIC, SIGNED_IN, TRUSTED
 from billfold.door.openapi import document
 from billfold.door.operations import Operations
 from billfold.door.wire import Name, Nothing, Query, Wire
+from billfold.examples import EXAMPLES
 from billfold.kit.errors import BILL_OVERPAID
 from billfold.kit.listing import Asked
 from billfold.kit.work import Work
@@ -202,12 +204,12 @@ def test_money_is_a_number():
 
 def test_the_examples_hold_to_the_schemas(table):
     said = document(table)
-    reader = reference._Reader(said["components"]["schemas"])
+    plain = reference._Reader(said["components"]["schemas"]).plain
     for _, path, each in said_in(said):
         if request := each.get("requestBody"):
             schema = request["content"]["application/json"]["schema"]
             whole = {**schema, "components": said["components"]}
-            example = reader.example("", schema)
+            example = Example(EXAMPLES, plain, each).value("", schema)
             faults = [
                 fault.message for fault in jsonschema.Draft202012Validator(whole).iter_errors(example)
             ]
