@@ -37,6 +37,7 @@ from billfold.events import subscriptions_v3
 from billfold.events.delivery import make_deliverer
 from billfold.events.outbox import DELIVER, write_events
 from billfold.events.payloads_v3 import render
+from billfold.examples import EXAMPLES
 from billfold.funding import bank_accounts_v3
 from billfold.kit import agenda, secrets, travel
 from billfold.kit.database import open_database
@@ -110,7 +111,7 @@ class Billfold:
             Route("/openapi.json", self._openapi),
             Route("/healthz", self._healthz),
             Route("/metrics", self._metrics),
-            reference.route(OPERATIONS),
+            reference.route(OPERATIONS, EXAMPLES),
             Route("/", lambda request: RedirectResponse("/docs")),
             *Pages(self.environment, self.watch).routes,
         ]

@@ -15,11 +15,13 @@ from starlette.testclient import TestClient
 
 from billfold.app import OPERATIONS
 from billfold.door import reference
+from billfold.door.examples import Example
 from billfold.door.gates import CONTROL, EVENTS, PUBLIC, SIGNED_IN, TRUSTED
 from billfold.door.openapi import document
 from billfold.door.operations import Operations
 from billfold.door.wire import Name, Nothing, Query, Wire
-from billfold.kit.errors import BILL_OVERPAID, MISSING_HEADER
+from billfold.examples import EXAMPLES
+from billfold.kit.errors import BILL_OVERPAID
 from billfold.kit.listing import Asked
 from billfold.kit.work import Work
 
@@ -69,7 +71,7 @@ def get_report(work: Work, window: Window) -> Part | None:
     return None
 
 
-@odd.post("/odd/orders/{order_id}/pay", TRUSTED, refuses=[BILL_OVERPAID, MISSING_HEADER])
+@odd.post("/odd/orders/{order_id}/pay", TRUSTED, idempotent=True, refuses=[BILL_OVERPAID])
 def pay_order(work: Work, order_id: str, request: Order) -> None:
     """Pay it."""
 
@@ -177,7 +179,10 @@ def test_words_headers_parameters_and_bodies():
     assert listed["description"] == "Not `<i>only</i>` yours.\n\nA second paragraph."
     assert [each["name"] for each in listed["parameters"]] == ["max", "page", "sort", "filters"]
     assert paid["security"] == [{"sessionId": [], "devKey": []}]
-    assert paid["parameters"][0]["name"] == "orderId"
+    order, key = paid["parameters"]
+    assert (order["name"], order["in"]) == ("orderId", "path")
+    assert (key["name"], key["in"], key["required"]) == ("X-Idempotent-Key", "header", True)
+    assert key["schema"] == {"type": "string", "format": "uuid"}
     assert paid["requestBody"]["required"]
     assert "content" not in paid["responses"]["201"]
     reset = paths["/odd/reset"]["post"]
@@ -199,12 +204,12 @@ def test_money_is_a_number():
 
 def test_the_examples_hold_to_the_schemas(table):
     said = document(table)
-    reader = reference._Reader(said["components"]["schemas"])
+    plain = reference._Reader(said["components"]["schemas"]).plain
     for _, path, each in said_in(said):
         if request := each.get("requestBody"):
             schema = request["content"]["application/json"]["schema"]
             whole = {**schema, "components": said["components"]}
-            example = reader.example("", schema)
+            example = Example(EXAMPLES, plain, each).value("", schema)
             faults = [
                 fault.message for fault in jsonschema.Draft202012Validator(whole).iter_errors(example)
             ]

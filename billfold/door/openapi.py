@@ -3,6 +3,7 @@
 import inspect
 import re
 from collections.abc import Iterable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -32,6 +33,7 @@ from billfold.kit.errors import (
     UNTRUSTED,
     Problem,
 )
+from billfold.kit.idempotency import HEADER, KEPT
 from billfold.kit.listing import COMPARE, FILTERS_MAX, MAX_DEFAULT, MAX_LIMIT, SORTS_MAX
 
 Schema = dict[str, Any]
@@ -80,6 +82,15 @@ LIST_GRAMMAR: dict[str, tuple[str, Schema]] = {
     ),
 }
 
+IDEMPOTENCY_KEY = {
+    "name": HEADER,
+    "in": "header",
+    "required": True,
+    "description": "A UUID of version 4 that the client draws. Sent again within "
+    f"{KEPT // timedelta(hours=1)} hours, it is answered like the first time, and nothing is done.",
+    "schema": {"type": "string", "format": "uuid"},
+}
+
 # What of the catalog is said only when it happens, as it can be said beforehand.
 MEANINGS = {
     MALFORMED: "The request does not have the shape described here. One element for each field, "
@@ -99,6 +110,7 @@ OF_GATE = {
     "events": (MISSING_HEADER, SESSION_INVALID),
     "control": (NO_SUCH_API,),
 }
+OF_KEY = (MISSING_HEADER, MALFORMED)
 OF_LIST = (INVALID_PARAMETER, FILTER_FIELD, FILTER_OPERATOR)
 OF_QUERY = (MALFORMED, INVALID_PARAMETER)
 OF_BODY = (MALFORMED, NOT_JSON, TOO_LARGE)
@@ -182,11 +194,13 @@ def _words(each: Operation) -> tuple[str, str]:
 
 
 def _parameters(each: Operation, schema_of: dict, components: dict) -> list[dict]:
-    """Those of the path, then of the query string."""
+    """Those of the path, then a header beside those of the gate, then of the query string."""
     found: list[dict] = [
         {"name": _camel(name), "in": "path", "required": True, "schema": {"type": "string"}}
         for name in in_path(each.path)
     ]
+    if each.idempotent:
+        found.append(IDEMPOTENCY_KEY)
     if each.asks:
         found += [
             {"name": name, "in": "query", "description": words, "schema": schema}
@@ -227,6 +241,8 @@ def _problems(each: Operation) -> Iterator[Problem]:
     yield from _of_role(each)
     if each.gate.trusted:
         yield UNTRUSTED
+    if each.idempotent:
+        yield from OF_KEY
     if each.asks:
         yield from OF_LIST
     if each.query:

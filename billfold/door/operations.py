@@ -61,6 +61,8 @@ class Operation:
     media: bytes = JSON_MEDIA
     # Whatever its method, it changes nothing.
     reads: bool = field(default=False)
+    # Needs a key of the client's, with which it is done once however often it is asked.
+    idempotent: bool = field(default=False)
     dialect: Dialect = V3
 
     @property
@@ -109,7 +111,7 @@ class Operations(list[Operation]):
     def _add(
         self, method: str, path: str, gate: Gate, status: int,
         refuses: Sequence[Problem] = (), older: bool = False, may: Permission | None = None,
-        reads: bool = False, media: bytes = JSON_MEDIA,
+        reads: bool = False, media: bytes = JSON_MEDIA, idempotent: bool = False,
     ) -> Callable:  # fmt: skip
         def note(do: Callable) -> Callable:
             signature = inspect.signature(do)
@@ -145,6 +147,7 @@ class Operations(list[Operation]):
                     older=older or self.dialect is not V3,
                     reads=reads,
                     media=media,
+                    idempotent=idempotent,
                     dialect=self.dialect,
                     answer=signature.return_annotation,
                     waits=inspect.iscoroutinefunction(do),

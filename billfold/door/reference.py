@@ -18,9 +18,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from billfold.door.examples import Examples, curl, schema_of
 from billfold.door.openapi import INDEPENDENT, Schema, document
 from billfold.door.operations import Operation
-from billfold.kit.ids import PREFIXES, SHARD
 
 PAGES = Path(__file__).parent / "pages"
 
@@ -36,26 +36,10 @@ GATES = {
     "events": "needs a session (webhooks)",
     "control": "sandbox only, from the same machine",
 }
-SHELL_NAMES = {
-    "sessionId": "$SESSION", "devKey": "$DEVKEY", "appKey": "$APPKEY", "organizationId": "$CHILD",
-}  # fmt: skip
+NONE = Examples()
 
 # After min and max: what is counted.
 LIMITS = {"Length": " characters", "Items": " items", "imum": ""}
-
-# What an example says, by the end of the field's name and by format; then whatever fits a pattern.
-SAID = {
-    "email": "ap@example.com", "username": "ap@example.com", "phone": "+14155550100",
-    "date": "2026-01-06", "time": "2026-01-06T09:00:00Z", "country": "US", "currency": "USD",
-    "code": "94105", "token": "123456", "routingnumber": "021000021", "accountnumber": "123456789",
-    "number": "1001", "onaccount": "Acme Supplies",
-    "name": "Acme Supplies", "city": "San Francisco", "line1": "1 Market Street",
-    "url": "https://example.com/hook",
-}  # fmt: skip
-FORMATS = {"date-time": SAID["time"], "date": SAID["date"], "time": "09:00:00Z",
-           "uuid": "6f1c1e5e-0f3a-4a55-9b1e-2f6a1c0d9b7e"}  # fmt: skip
-FITTING = ("US", "USD", "1", "1234", "123456", "021000021", "94105", "2026-01-06", *SAID.values())
-ID_TAIL = f"{SHARD}KJ2M4P6RT8Vabcd"
 
 
 @dataclass(slots=True)
@@ -72,12 +56,12 @@ class Line:
     inner: list["Line"] = field(default_factory=list)
 
 
-def route(operations: Iterable[Operation], path: str = "/docs") -> Route:
+def route(operations: Iterable[Operation], examples: Examples = NONE, path: str = "/docs") -> Route:
     """The page on the web; written when it is first asked for, and kept."""
 
     @cache
     def written() -> tuple[bytes, bytes]:
-        html = page(operations).encode()
+        html = page(operations, examples).encode()
         return html, gzip.compress(html, mtime=0)
 
     headers = {"content-security-policy": _policy(), "vary": "accept-encoding"}
@@ -94,7 +78,7 @@ def route(operations: Iterable[Operation], path: str = "/docs") -> Route:
     return Route(path, reference)
 
 
-def page(operations: Iterable[Operation]) -> str:
+def page(operations: Iterable[Operation], examples: Examples = NONE) -> str:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     said = document(operations)
@@ -107,12 +91,13 @@ def page(operations: Iterable[Operation]) -> str:
     entries: dict[str, list[dict]] = {tag["name"]: [] for tag in said["tags"]}
     for path, methods in said["paths"].items():
         for method, each in methods.items():
-            entries[each["tags"][0]].append(_entry(reader, method.upper(), path, each))
+            entries[each["tags"][0]].append(_entry(reader, examples, method.upper(), path, each))
     return html.get_template("reference.html").render(
         info=said["info"],
         independent=INDEPENDENT,
         css=_css(),
         tags=said["tags"],
+        examples=examples,
         entries=entries,
         errors=reader.line("", {"$ref": "#/components/schemas/Errors"}),
     )
@@ -143,7 +128,7 @@ def _prose(text: str):
     )
 
 
-def _entry(reader: "_Reader", method: str, path: str, each: dict) -> dict[str, Any]:
+def _entry(reader: "_Reader", examples: Examples, method: str, path: str, each: dict) -> dict[str, Any]:
     responses = dict(each["responses"])
     status = next(iter(responses))
     answer = responses.pop(status)
@@ -157,42 +142,16 @@ def _entry(reader: "_Reader", method: str, path: str, each: dict) -> dict[str, A
         "gate": GATES.get(each["x-gate"], each["x-gate"]),
         "guarded": bool(each["security"]),
         "parameters": [reader.parameter(parameter) for parameter in each["parameters"]],
-        "request": reader.line("", _schema(request), request["required"]) if request else None,
+        "request": reader.line("", schema_of(request), request["required"]) if request else None,
         "status": status,
-        "answer": reader.line("", _schema(answer)) if "content" in answer else None,
+        "answer": reader.line("", schema_of(answer)) if "content" in answer else None,
         "refusals": {code: refusal["x-problems"] for code, refusal in responses.items()},
-        "curl": _curl(reader, method, path, each),
+        "curl": curl(examples, reader.plain, method, path, each),
     }
 
 
-def _schema(said: dict) -> Schema:
-    """Of a body or an answer, which has one form only: JSON, or a file's."""
-    (form,) = said["content"].values()
-    return form["schema"]
-
-
-def _curl(reader: "_Reader", method: str, path: str, each: dict) -> str:
-    asked = []
-    for parameter in each["parameters"]:
-        value = reader.example(parameter["name"], parameter["schema"])
-        if parameter["in"] == "path":
-            path = path.replace(f"{{{parameter['name']}}}", str(value))
-        elif parameter.get("required"):
-            asked.append(f"{parameter['name']}={value}")
-    query = f"?{'&'.join(asked)}" if asked else ""
-    lines = [f'curl {"" if method == "GET" else f"-X {method} "}"$BILLFOLD{path}{query}"']
-    for name in (name for together in each["security"] for name in together):
-        lines.append(f'-H "{name}: {SHELL_NAMES.get(name, f"${name.upper()}")}"')
-    if request := each.get("requestBody"):
-        body = reader.example("", _schema(request))
-        if body or request["required"]:
-            said = json.dumps(body, indent=2, ensure_ascii=False).replace("'", "'\\''")
-            lines += ['-H "Content-Type: application/json"', f"-d '{said}'"]
-    return " \\\n  ".join(lines)
-
-
 class _Reader:
-    """Reads schemas: as lines for people, and as examples that hold to them where that is easy."""
+    """Reads schemas as lines for people."""
 
     def __init__(self, schemas: dict[str, Schema]) -> None:
         self.schemas = schemas
@@ -206,11 +165,11 @@ class _Reader:
         self, name: str, schema: Schema, required: bool = True, above: frozenset[str] = frozenset()
     ) -> Line:
         """`above` are the types we stand in: one that holds itself is not unfolded again."""
-        found = self._plain(schema)
+        found = self.plain(schema)
         line = Line(name, self._type(found), required, description=found.get("description", ""))
         line.notes += _limits(core := found)
         while isinstance(kept := core.get("items", core.get("additionalProperties")), dict):
-            core = self._plain(kept)
+            core = self.plain(kept)
             line.notes += _limits(core)
         line.choices = [str(each) for each in core.get("enum", ())]
         title, must = core.get("title"), core.get("required", ())
@@ -221,36 +180,10 @@ class _Reader:
         for inner, part in core.get("properties", {}).items():
             line.inner += [self.line(inner, part, inner in must, inside)]
         for way in core.get("anyOf", ()):
-            line.inner += [self.line(self._type(self._plain(way)), way, False, inside)]
+            line.inner += [self.line(self._type(self.plain(way)), way, False, inside)]
         return line
 
-    def example(self, name: str, schema: Schema, above: frozenset[str] = frozenset()) -> Any:
-        found = self._plain(schema)
-        title = found.get("title", "")
-        if likely := found.get("examples") or found.get("enum"):
-            return likely[0]
-        if found.get("anyOf"):
-            return self.example(name, found["anyOf"][0], above)
-        match found.get("type"):
-            case "object":
-                parts = found.get("properties", {}) if title not in above else {}
-                # Something to change, where nothing must be sent.
-                shown = found.get("required") or sorted(parts, key=lambda part: part != "amount")[:1]
-                return {part: self.example(part, parts[part], above | {title}) for part in shown}
-            case "array":
-                item = self.example(name.removesuffix("s"), found.get("items", {}), above)
-                return [item] * found.get("minItems", 1)
-            case "boolean":
-                return found.get("default", True)
-            case "integer" | "number" as kind:
-                usual = 1 if kind == "integer" else 142.5
-                least, most = found.get("minimum", usual), found.get("maximum", usual)
-                return min(max(usual, least), most)
-            case "string":
-                return _text(name, found)
-        return "anything"
-
-    def _plain(self, schema: Schema) -> Schema:
+    def plain(self, schema: Schema) -> Schema:
         """Names looked up and "or null" taken away; what stands beside a name goes before it."""
         while True:
             if "$ref" in schema:
@@ -264,12 +197,12 @@ class _Reader:
 
     def _type(self, found: Schema) -> str:
         if found.get("anyOf"):
-            return " or ".join(self._type(self._plain(part)) for part in found["anyOf"])
+            return " or ".join(self._type(self.plain(part)) for part in found["anyOf"])
         kind = found.get("type")
         if kind == "array":
-            return f"list of {self._type(self._plain(found['items']))}"
+            return f"list of {self._type(self.plain(found['items']))}"
         if isinstance(found.get("additionalProperties"), dict):
-            return f"map to {self._type(self._plain(found['additionalProperties']))}"
+            return f"map to {self._type(self.plain(found['additionalProperties']))}"
         if "enum" in found:
             return "enum"
         return found.get("format") or (found.get("title") if kind == "object" else kind) or "any value"
@@ -288,20 +221,3 @@ def _limits(found: Schema) -> Iterable[str]:
         yield f"matches {pattern}"
     if found.get("default") not in (None, [], {}):
         yield f"default {json.dumps(found['default'])}"
-
-
-def _text(name: str, found: Schema) -> str:
-    """A text that looks like the field and, where one is known, fits it."""
-    if found.get("format") in FORMATS:
-        return FORMATS[found["format"]]
-    noun = re.sub("([A-Z])", r"_\1", name.removesuffix("Id")).lower()
-    if name.endswith("Id") and noun in PREFIXES:
-        return PREFIXES[noun] + ID_TAIL
-    words = re.sub("([A-Z])", r" \1", name).lower() or "text"
-    usual = next((text for end, text in SAID.items() if name.lower().endswith(end)), words)
-    usual = usual[: found.get("maxLength")].ljust(found.get("minLength", 0), "x")
-    fits = re.compile(found.get("pattern", "")).search
-    least, most = found.get("minLength", 0), found.get("maxLength", 9_999)
-    return next(
-        (text for text in (usual, *FITTING) if least <= len(text) <= most and fits(text)), usual
-    )

@@ -146,7 +146,8 @@ def get_event_catalog(work: Work) -> list[CatalogEntry]:
     EVENTS,
     may=Permission.MANAGE_INTEGRATIONS,
     status=200,
-    refuses=[INVALID_FIELD, MISSING_HEADER],
+    idempotent=True,
+    refuses=[INVALID_FIELD],
 )
 def create_subscription(
     work: Work, request: SubscriptionRequest, arrival: Arrival
@@ -225,14 +226,16 @@ def delete_subscription(work: Work, subscription_id: str) -> Nothing:
     may=Permission.MANAGE_INTEGRATIONS,
     status=200,
     older=True,
-    refuses=[NOT_FOUND, MISSING_HEADER],
+    idempotent=True,
+    refuses=[NOT_FOUND],
 )
 @operations.post(
     f"{ONE}/security-key",
     EVENTS,
     may=Permission.MANAGE_INTEGRATIONS,
     status=200,
-    refuses=[NOT_FOUND, MALFORMED, MISSING_HEADER],
+    idempotent=True,
+    refuses=[NOT_FOUND],
 )
 def create_new_security_key(
     work: Work, subscription_id: str, arrival: Arrival, request: Nothing = Nothing()
