@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 from urllib.parse import urlsplit
 
+from billfold.kit.addresses import is_loopback
 from billfold.kit.errors import Unusable
 from billfold.kit.policy import LIMITS, POLICIES, Limits, Policy
 
@@ -239,5 +240,9 @@ def check_production(settings: Settings) -> None:
             "production needs a second factor: set sms_url (an SMS gateway) or second_factor = totp"
             " (an authenticator app)"
         )
+    gateway = urlsplit(settings.sms_url)
+    near = is_loopback(gateway.hostname or "localhost")
+    if settings.public_url.startswith("http:") or (gateway.scheme == "http" and not near):
+        raise Unusable("production needs https: public_url and sms_url must begin with https://")
     if settings.signup and not settings.smtp:
         raise Unusable("signup needs smtp: who signs up must prove whose e-mail address it is")

@@ -641,8 +641,6 @@ def test_a_partner_changes_also_the_email_address(counter):
     for wrong, faults in (
         ({"email": "new"}, ["email: must be a well-formed email address"]),
         ({"email": None}, ["email: must not be null"]),
-        ({}, ["body: no recognised field sent"]),
-        ({"username": "other"}, ["body: no recognised field sent"]),
     ):
         assert counter.refused("PATCH", path, wrong, at=organization) == (400, faults)
 

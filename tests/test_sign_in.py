@@ -1,5 +1,7 @@
 """Signing in: by password, with a second step, and from a remembered device."""
 
+from collections import Counter
+
 import pytest
 
 from billfold import demo_world
@@ -253,3 +255,51 @@ def test_nothing_secret_lies_in_the_database(sqlite_desk, folder):
     secrets = [given, sqlite_desk.session, demo_world.PASSWORD, demo_world.DEVELOPER_KEY]
     # The inbox of a sandbox holds phone and code, to be read; the tables behind it do not.
     assert [secret for secret in secrets if secret.encode() in written] == []
+
+
+def test_a_call_that_is_refused_renews_the_session_too(desk):
+    """The session itself was accepted (`sessions.yaml`)."""
+    for method, path, status in (
+        ("GET", f"{V3}/users/nobody", 404), ("GET", f"{V3}/users?max=0", 400),
+        ("POST", f"{V3}/payments/bulk", 403), ("POST", f"{V3}/users", 400),
+    ):  # fmt: skip
+        desk.signs_in(trusted=False)
+        desk.advance(minutes=30)
+        assert desk.answer(method, path, {} if method == "POST" else None).status_code == status
+        desk.advance(minutes=30)
+        desk.call("GET", SESSION)
+
+
+def test_five_wrong_passwords_lock_a_login_and_a_success_forgets_them(desk):
+    wrong, right = LOGIN | {"password": "guess"}, LOGIN
+    for _ in range(4):
+        assert desk.refused("POST", f"{V3}/login", wrong, session="") == (401, ["BDC_1101"])
+    desk.call("POST", f"{V3}/login", right, session="")
+    for _ in range(5):
+        assert desk.refused("POST", f"{V3}/login", wrong, session="") == (401, ["BDC_1101"])
+    for body in (wrong, right):
+        assert desk.refused("POST", f"{V3}/login", body, session="") == (403, ["BDC_1110"])
+    desk.advance(minutes=15)
+    desk.call("POST", f"{V3}/login", right, session="")
+    nobody = wrong | {"username": "nobody@demo.example"}
+    said = [desk.refused("POST", f"{V3}/login", nobody, session="") for _ in range(6)]
+    assert said == [(401, ["BDC_1101"])] * 5 + [(403, ["BDC_1110"])]
+
+
+def test_of_a_hundred_guesses_at_once_no_more_than_five_are_told_that_they_are_wrong(desk):
+    """And the right one among the others is not told apart from them."""
+    bodies = [LOGIN | {"password": f"guess {number}"} for number in range(60)]
+    bodies[40] = LOGIN
+    answers = desk.together([("POST", f"{V3}/login", body) for body in bodies])
+    codes = Counter(answer.json()[0]["code"] for answer in answers if answer.status_code != 200)
+    assert codes["BDC_1101"] <= 5 and codes["BDC_1110"] >= 54, codes
+    assert answers[40].status_code in (200, 403)
+
+
+def test_many_wrong_logins_lock_the_organization(desk):
+    for number in range(50):
+        body = LOGIN | {"username": f"nobody{number}@demo.example", "password": "guess"}
+        assert desk.refused("POST", f"{V3}/login", body, session="") == (401, ["BDC_1101"])
+    assert desk.refused("POST", f"{V3}/login", LOGIN, session="") == (423, ["BDC_1107"])
+    desk.advance(minutes=15)
+    desk.call("POST", f"{V3}/login", LOGIN, session="")

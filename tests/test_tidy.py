@@ -16,7 +16,8 @@ LINES_MAX = 400
 LAYERS = ["kit", "rules", "door", "voices", "app", "cli"]
 # Files and folders that are not rules, by the first part of their names.
 PLACES = {
-    "kit": "kit", "door": "door", "control": "voices", "demo_world": "voices", "app": "app",
+    "kit": "kit", "door": "door", "control": "voices", "demo_world": "voices", "examples": "voices",
+    "app": "app",
     "cli": "cli", "cli_data": "cli", "cli_keys": "cli", "cli_sign_up": "cli", "console": "voices",
     "v2": "voices",
 }  # fmt: skip

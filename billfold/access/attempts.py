@@ -52,14 +52,17 @@ def check(work: Work, limit: Limit, subject: str) -> None:
 
 
 def fail(work: Work, limit: Limit, subject: str) -> None:
-    """Count a failure; with the last one that is allowed the pause begins."""
+    """Count a failure; with the last one that is allowed the pause begins.
+
+    Raises the limit's refusal where it has begun already: of a thousand guesses at once five are told
+    that they are wrong, and the others nothing, the right one among them."""
     most = work.policy.sign_in_failures_max * limit.times
     if not most:
         return  # The settings say that nobody is locked out.
     id = _id(work, limit, subject)
-    work.connection.insert_new(Attempts(id, 0, work.now + FORGOTTEN_AFTER))
-    found = work.hold_shared(Attempts, id)
-    assert found is not None
+    found = work.hold_or_insert(Attempts(id, 0, work.now + FORGOTTEN_AFTER))
+    if found.blocked_until and work.now < found.blocked_until:
+        raise Refusal(limit.problem)  # Others have used up what was left, right or wrong.
     failures = 1 if work.now >= found.forgotten_time else found.failures + 1
     pause = timedelta(minutes=work.policy.sign_in_pause_minutes)
     blocked_until = work.now + pause if failures >= most else None

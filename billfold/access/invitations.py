@@ -128,6 +128,7 @@ async def accept(environment: Environment, token: str, password: str, code: str 
             assert login is not None
             work.change(login, password_hash=hash)
         work.remove(invitation)
+        work.change(work.hold(User, guest.user.id), invited=False)
         return guest.user
 
     return await environment.write(begin)

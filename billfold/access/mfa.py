@@ -166,16 +166,19 @@ def finish_set_up(work: Work, setup_id: str, channel: Channel, code: str) -> Pro
     setup = work.hold(Setup, setup_id)
     if problem := _try(work, setup, code):
         return problem
-    had_phones = phones(work)
-    for older in had_phones:
-        if older.primary is setup.primary:
-            work.remove(work.hold(MfaPhone, older.id))
-    if had_phones:
-        forget(work, work.user_id)
+    user = work.find(User, work.user_id)
+    before = [phone for phone in phones(work) if phone.primary is setup.primary]
+    for older in before:
+        work.remove(work.hold(MfaPhone, older.id))
+        forget(work, user.id)
         notices.tell(
-            work, work.find(User, work.user_id), "Your Billfold phone was changed",
-            f"Codes now go to a phone that ends in {setup.last4}. No device is remembered any more.",
+            work, user, "Your Billfold phone was changed",
+            f"Codes now go to a phone that ends in {setup.last4}, and no longer to the one that ends in"
+            f" {older.last4}. No device is remembered any more.",
         )  # fmt: skip
+    if not before and phones(work):
+        said = f"Codes can now also be sent to a phone that ends in {setup.last4}."
+        notices.tell(work, user, "Your Billfold account has another phone", said)
     number = work.secrets.open(setup.number, setup.id)
     add_phone(work, work.user_id, number, setup.channel, setup.primary)
     return None

@@ -15,7 +15,8 @@ def reach(work: Work) -> bool:
 
 def mail(work: Work, user: User, subject: str, text: str, lasts: timedelta = A_DAY) -> None:
     """Raises a refusal where no mail can be sent."""
-    messages.send(work, user.id, user.email, Channel.EMAIL, text, subject=subject, lasts=lasts)
+    line = " ".join(subject.split())  # A name in it may hold what no header may.
+    messages.send(work, user.id, user.email, Channel.EMAIL, text, subject=line, lasts=lasts)
 
 
 def tell(work: Work, user: User, subject: str, text: str) -> None:

@@ -68,7 +68,7 @@ GRANTS: dict[RoleType, frozenset[Permission]] = {
 SYNC_TOKEN_GRANTS = _READ | {P.MANAGE_INTEGRATIONS, P.MANAGE_VENDORS, P.ENTER_BILLS}
 SYNC_TOKEN_GRANTS -= {P.PROVE_IDENTITY}
 
-_ABOUT_MONEY = {P.PAY_BILLS, P.VIEW_BANK_ACCOUNTS, P.MANAGE_BANK_ACCOUNTS}
+_ABOUT_MONEY = {P.PAY_BILLS, P.MANAGE_BANK_ACCOUNTS}
 
 # Each organization begins with these: what clients read, and the end of the role's id.
 DEFAULTS = {

@@ -90,7 +90,8 @@ def reachable(
     own organizations, with any other key only those of no partner."""
     asked = listing.Asked(filters="archived:eq:false", max=most, page=page)
     found = listing.find(work, User, {"archived": listing.ARCHIVED}, asked, ("login_id", login_id))
-    those = [work.connection.first(Organization, id=user.organization_id) for user in found.rows]
+    mine = [user for user in found.rows if not user.invited]
+    those = [work.connection.first(Organization, id=user.organization_id) for user in mine]
     rows = [each for each in those if each and not each.archived and each.partner_id == key.partner_id]
     return Page(rows, found.next_page, found.prev_page)
 
@@ -180,7 +181,7 @@ def _open(work: Work, asked: Asked, found: _Found) -> tuple[str, Session]:
         raise nobody
     work.for_organization(organization.id, user.id, because="the user has just proved who they are")
     user = work.hold(User, user.id)  # As it is now: its role is kept in the session.
-    if user.archived:
+    if user.archived or user.invited:
         raise nobody
     kind = _KINDS[found.token.kind] if found.token else SessionKind.PASSWORD
     trusted = kind is not SessionKind.SYNC_TOKEN and (

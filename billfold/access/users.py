@@ -41,6 +41,8 @@ class User(Owned, frozen=True):
     archived: bool = False
     # When the terms of service were accepted for or by the user.
     terms_accepted_time: datetime | None = None
+    # An invitation is open: nobody signs in as this user before it is accepted.
+    invited: bool = False
     # What a partner calls the user; told to nobody.
     external_reference_id: str | None = None
 
@@ -56,7 +58,7 @@ def users_of(work: Work, login: Login) -> list[User]:
 
 def add_user(
     work: Work, *, first_name: str, last_name: str, email: str, role_id: str | None = None,
-    username: str | None = None, external_reference_id: str | None = None,
+    username: str | None = None, external_reference_id: str | None = None, invited: bool = False,
 ) -> User:  # fmt: skip
     """A user of the caller's organization who has accepted the terms; with a login of the same name
     if there is one, else with a new one that has no password yet.
@@ -75,6 +77,7 @@ def add_user(
     return work.add(
         User, login_id=login.id, first_name=first_name, last_name=last_name, email=email,
         role_id=role.id, terms_accepted_time=work.now, external_reference_id=external_reference_id,
+        invited=invited,
     )  # fmt: skip
 
 
@@ -147,7 +150,7 @@ def _keep_an_administrator(work: Work, user: User) -> None:
         other
         for id in administrators
         for other in work.rows(User, role_id=id, archived=False)
-        if other.id != user.id
+        if other.id != user.id and not other.invited
     ]
     if not others:
         raise Refusal(NOT_POSSIBLE, f"{user.id}: at least one active administrator must remain")

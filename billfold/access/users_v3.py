@@ -147,7 +147,7 @@ def create_organization_user(work: Work, request: UserRequest) -> UserView:
     check(request.email, request.accept_terms_of_service)
     user = users.add_user(
         work, first_name=request.first_name, last_name=request.last_name, email=request.email,
-        role_id=request.role_id,
+        role_id=request.role_id, invited=True,
     )  # fmt: skip
     invitations.invite(work, user)
     return view(work, user)
@@ -171,10 +171,7 @@ def update_organization_user(work: Work, user_id: str, request: UserPatchRequest
 
 
 def change(work: Work, user_id: str, request: UserPatchRequest) -> UserView:
-    fields = sent(request)
-    if not fields:
-        raise Refusal(MALFORMED, "body: no recognised field sent")
-    return view(work, users.change_user(work, user_id, **fields))
+    return view(work, users.change_user(work, user_id, **sent(request)))
 
 
 @operations.post(

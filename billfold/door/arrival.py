@@ -1,6 +1,7 @@
 """A request as it stands at the door: its line, its headers and, once it was let in, its body."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from urllib.parse import parse_qsl
 
 from billfold.access.sessions import Session
@@ -21,6 +22,7 @@ class Arrival:
     route: str = ""
     caller: Caller | None = None
     session: Session | None = None
+    admitted: datetime | None = None
     # Keys and session ids that an older form of a request has in its body.
     in_body: dict[str, str] = field(default_factory=dict)
 

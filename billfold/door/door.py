@@ -7,11 +7,9 @@ as fast as the first.
 import asyncio
 import re
 from collections.abc import Iterable
-from datetime import datetime
 from time import perf_counter
 
 from billfold.access import sessions
-from billfold.access.sessions import Session
 from billfold.door import problems
 from billfold.door.arrival import Arrival
 from billfold.door.dialects import V3, Dialect
@@ -88,8 +86,6 @@ class Door:
     async def _answer(self, arrival: Arrival, receive) -> tuple[int, bytes, bytes]:
         operation, arguments = self._find(arrival.method, arrival.path)
         arrival.route = operation.path
-        if operation.asks:
-            arguments["asked"] = _asked(arrival) if arrival.query else NOTHING_ASKED
         if operation.arrival_name:
             arguments[operation.arrival_name] = arrival
         if operation.reads_first:
@@ -104,37 +100,32 @@ class Door:
             if refusal.after is not None:
                 await self.environment.write(refusal.after, arrival.caller)
             raise
+        finally:
+            # Also by a call that was refused: the session itself was accepted.
+            if arrival.session and arrival.admitted:
+                self.uses.note(arrival.session, arrival.admitted)
 
     async def _read(self, operation: Operation, arrival: Arrival, arguments: dict) -> bytes:
         """Gate and rule in one unit: there is no body that would have to be waited for."""
-        admitted: tuple[Session, datetime] | None = None
         dialect = operation.dialect
 
         def unit(work: Work) -> bytes:
-            nonlocal admitted
-            if session := operation.gate.admit(work, arrival, operation.may, self.uses.check):
-                admitted = session, work.now
+            operation.gate.admit(work, arrival, operation.may, self.uses.check)
+            if operation.asks:
+                arguments["asked"] = _asked(arrival) if arrival.query else NOTHING_ASKED
             if operation.query_name:
                 arguments[operation.query_name] = dialect.query(operation, arrival)
             if operation.body_name:
                 arguments[operation.body_name] = dialect.body(operation, arrival)
             return dialect.said(operation.do(work, **arguments))
 
-        answer = await self.environment.read(unit)
-        if admitted:
-            self.uses.note(*admitted)
-        return answer
+        return await self.environment.read(unit)
 
     async def _write(self, operation: Operation, arrival: Arrival, arguments: dict, receive) -> bytes:
         """The gate looks on its own: who is not admitted never stands in the writers' line."""
-
-        def admit(work: Work) -> tuple[Session, datetime] | None:
-            if session := operation.gate.admit(work, arrival, operation.may, self.uses.check):
-                return session, work.now
-            return None
-
-        if admitted := await self.environment.glance(admit):
-            self.uses.note(*admitted)
+        await self.environment.glance(
+            lambda work: operation.gate.admit(work, arrival, operation.may, self.uses.check)
+        )
         dialect = operation.dialect
         if operation.query_name:
             arguments[operation.query_name] = dialect.query(operation, arrival)

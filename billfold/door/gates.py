@@ -47,6 +47,8 @@ class Gate:
         if session is None:
             return None
         fresh(session, work.now)
+        # Whatever is refused from here on, the session itself was accepted, and that renews it.
+        arrival.session, arrival.admitted = session, work.now
         if asked is not None:
             syncs = session.kind is SessionKind.SYNC_TOKEN
             if not roles.may(session.role, asked, syncs):
@@ -55,7 +57,6 @@ class Gate:
             raise Refusal(UNTRUSTED)
         caller = self.enter(work, arrival, session) if self.enter else session.caller
         work.caller = arrival.caller = caller
-        arrival.session = session
         return session
 
 

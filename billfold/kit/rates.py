@@ -44,11 +44,10 @@ def take(work: Work, what: str, subject: str, most: int, window: timedelta) -> N
         return
     number = (work.now - EPOCH) // window
     id, ends = digest(f"{what} {subject} {number}"), EPOCH + (number + 1) * window
-    if work.connection.insert_new(Rate(id, 0, ends)):
+    held = work.hold_or_insert(Rate(id, 0, ends))
+    if held.count == 0:
         for old in work.connection.rows(Rate, _EXPIRED, {"now": work.now}):
             work.connection.delete(Rate, old.id)
-    held = work.hold_shared(Rate, id)
-    assert held is not None
     if held.count >= most:
         raise Refusal(RATE_REACHED, f"{most} {what}s, until {ends.isoformat()}")
     work.change(held, count=held.count + 1)

@@ -156,6 +156,14 @@ class Work:
             self._held[id] = found[0]
         return found[0] if found else None
 
+    def hold_or_insert(self, row: R) -> R:
+        """The row with this id, to be changed, which is this one where there was none."""
+        while True:
+            self.connection.insert_new(row)
+            # Whoever removes it does so between the two, and then it is inserted again.
+            if held := self.hold_shared(type(row), row.id):
+                return held
+
     def rows(self, record: type[R], **equal) -> list[R]:
         """The caller's own rows that have these values, in the order of their ids."""
         self._written(record)

@@ -13,7 +13,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, inspect
 
-from billfold.door.reference import _text
+from billfold.door.examples import _text
 from tests.fuzz.pool import Pool
 
 DEPTH_MAX = 8  # A type that holds itself ends here.
