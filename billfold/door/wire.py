@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from decimal import Decimal, InvalidOperation
+from functools import cache
 from itertools import islice
 from typing import Annotated, Any, get_args, get_origin
 
@@ -133,12 +134,21 @@ def without_idle_nulls(value: Any, kind: Any) -> Any:
         return [without_idle_nulls(item, get_args(inner)[0]) for item in value]
     if not (isinstance(value, dict) and isinstance(inner, type) and issubclass(inner, Struct)):
         return value
-    fields = {field.encode_name: field for field in msgspec.structs.fields(inner)}
+    fields = _by_name(inner)
     return {
         name: without_idle_nulls(item, fields[name].type) if name in fields else item
         for name, item in value.items()
         if item is not None or name not in fields or not _is_idle(fields[name])
     }
+
+
+# Looked up for every object of a body that is walked, and read from the annotations each time.
+_fields = cache(msgspec.structs.fields)
+
+
+@cache
+def _by_name(struct: type[Struct]) -> dict[str, msgspec.structs.FieldInfo]:
+    return {field.encode_name: field for field in _fields(struct)}
 
 
 def _is_idle(field: msgspec.structs.FieldInfo) -> bool:
@@ -151,7 +161,7 @@ def odd_numbers(value: Any, kind: Any, path: str = "") -> Iterator[Fault]:
     scripts than ours."""
     inner = _plain(kind)
     if isinstance(value, dict) and isinstance(inner, type) and issubclass(inner, Struct):
-        for field in msgspec.structs.fields(inner):
+        for field in _fields(inner):
             if field.encode_name in value:
                 at = f"{path}.{field.encode_name}".lstrip(".")
                 yield from odd_numbers(value[field.encode_name], field.type, at)
@@ -197,14 +207,14 @@ def faults(value: Any, kind: Any, path: str = "") -> Iterator[Fault]:
         wrong = str(error).partition(" - at")[0]
     inner = _plain(kind)
     if isinstance(value, dict) and isinstance(inner, type) and issubclass(inner, Struct):
-        for field in msgspec.structs.fields(inner):
+        for field in _fields(inner):
             at = f"{path}.{field.encode_name}".lstrip(".")
             if field.encode_name in value:
                 yield from faults(value[field.encode_name], field.type, at)
             elif field.required:
                 yield at, f"must not be {'blank' if _plain(field.type) is str else 'null'}"
         if inner.__struct_config__.forbid_unknown_fields:
-            for name in value.keys() - {each.encode_name for each in msgspec.structs.fields(inner)}:
+            for name in value.keys() - {each.encode_name for each in _fields(inner)}:
                 yield path, f"has no field {name[:NAME_MAX]}"
     elif isinstance(value, list) and get_origin(inner) is list and value:
         of_items = False

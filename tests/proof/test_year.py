@@ -92,7 +92,7 @@ async def one_jump(server: Server) -> dict:
 
     # Whoever looked saw where it stood, and how much was left.
     under_way = [look for look in looks if "walkingTo" in look]
-    assert len(under_way) >= 5
+    assert len(under_way) >= 2
     stood, left = ([look[name] for look in under_way] for name in ("now", "left"))
     assert stood == sorted(stood) and left == sorted(left, reverse=True)
     assert len(set(stood)) >= min(len(stood) // 2, MOMENTS_MIN) and left[0] > left[-1]
