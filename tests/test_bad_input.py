@@ -451,6 +451,14 @@ def test_null_says_what_leaving_out_says(desk):
     desk.call("POST", f"{V3}/mfa/challenge", {"useBackup": None})
 
 
+def test_a_number_in_the_place_of_a_text_is_none_however_large(desk):
+    """Also beside a null, for which the body is read a second time."""
+    for number in (b"1", b"1.5", b"1E+99999999999999999999"):
+        body = json.dumps(vendor_of("Acme") | {"accountType": None, "shortName": "@"}).encode()
+        (error,) = said(desk, "POST", VENDORS, body.replace(b'"@"', number))
+        assert error["message"].startswith("shortName: ")
+
+
 def test_a_documented_path_that_is_not_built_is_no_id_of_another(desk):
     """Whatever of the contract is not served says so: there is no such API (BDC_1121)."""
     tried = 0

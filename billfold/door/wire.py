@@ -178,12 +178,12 @@ def _first(error: msgspec.ValidationError) -> Fault:
     return place.rstrip("`").lstrip("."), _said(wrong, ...)
 
 
-def _number(text: str) -> Decimal | str:
-    """What is no number that can be kept stays a text, and is found to be the wrong type."""
+def _number(text: str) -> Decimal | bytes:
+    """What is no number that can be kept is of no type that a body has, and is found to be wrong."""
     try:
         return Decimal(text)
     except InvalidOperation:
-        return text
+        return text.encode()
 
 
 _untyped = msgspec.json.Decoder(float_hook=_number).decode
