@@ -124,9 +124,15 @@ class Billfold:
         await self._serve(scope, receive, send)
 
     async def _route(self, scope, receive, send) -> None:
-        """The API needs nothing of Starlette's; pages and the lifespan do."""
-        api = scope["type"] == "http" and scope["path"].strip("/").partition("/")[0] not in self.pages
-        await (self.door if api else self.web)(scope, receive, send)
+        """The API needs nothing of Starlette's; pages and the lifespan do. In both a slash at the end
+        of a path says nothing."""
+        if scope["type"] == "http":
+            path = scope["path"].strip("/")
+            if path.partition("/")[0] not in self.pages:
+                await self.door(scope, receive, send)
+                return
+            scope = scope | {"path": f"/{path}"}
+        await self.web(scope, receive, send)
 
     @contextlib.asynccontextmanager
     async def lifespan(self, _: object = None) -> AsyncIterator[None]:

@@ -363,6 +363,13 @@ def test_the_address_itself_leads_to_the_reference(desk):
     assert (answer.status_code, answer.headers["location"]) == (307, "/docs")
 
 
+@pytest.mark.parametrize("path", ["/docs", "/openapi.json", "/healthz", "/metrics", "/signup"])
+def test_a_slash_at_the_end_says_nothing(desk, path):
+    plain, slashed = (desk.answer("GET", at, session="") for at in (path, f"{path}/"))
+    assert plain.status_code == slashed.status_code == 200
+    assert plain.headers.get("content-type") == slashed.headers.get("content-type")
+
+
 def test_a_body_that_is_announced_as_too_large_is_not_waited_for(desk):
     desk.signs_in(trusted=False)
     headers = {"content-length": "5000000000"}

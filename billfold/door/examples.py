@@ -22,7 +22,7 @@ VARIABLE = re.compile(r"\$([A-Z_]+)")
 SAID = {
     "email": "ap@supplies.example", "username": "ap@supplies.example", "phone": "+14155550100",
     "date": "2026-01-06", "time": "2026-01-06T09:00:00Z", "country": "US", "currency": "USD",
-    "code": "94105", "routingnumber": "021000021", "accountnumber": "123456789",
+    "code": "94105", "token": "123456", "routingnumber": "021000021", "accountnumber": "123456789",
     "phonenumber": "4155550100", "number": "1001", "onaccount": "Acme Supplies",
     "firstname": "Robin", "lastname": "Rivers", "name": "Acme Supplies",
     "city": "San Francisco", "line1": "1 Market Street", "url": "https://hooks.example/billfold",
@@ -113,7 +113,7 @@ class Example:
                 least, most = found.get("minimum", usual), found.get("maximum", usual)
                 return min(max(usual, least), most)
             case "string":
-                return _text(name, found)
+                return usual_text(name, found)
         return "anything"
 
     def _object(self, found: Schema, above: frozenset[str]) -> dict[str, Any]:
@@ -126,7 +126,7 @@ class Example:
         return {part: self.value(part, parts[part], above | {title}) for part in some}
 
 
-def _text(name: str, found: Schema) -> str:
+def usual_text(name: str, found: Schema) -> str:
     """A text that looks like the field and, where one is known, fits it."""
     if found.get("format") in FORMATS:
         return FORMATS[found["format"]]

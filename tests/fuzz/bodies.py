@@ -13,7 +13,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, inspect
 
-from billfold.door.examples import _text
+from billfold.door.examples import usual_text
 from tests.fuzz.pool import Pool
 
 DEPTH_MAX = 8  # A type that holds itself ends here.
@@ -226,4 +226,4 @@ def described(kind: object) -> inspect.Type:
 @cache
 def _looks(name: str, **limits: object) -> str:
     """What the reference shows as an example of such a field."""
-    return _text(name, {limit: value for limit, value in limits.items() if value is not None})
+    return usual_text(name, {limit: value for limit, value in limits.items() if value is not None})

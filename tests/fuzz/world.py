@@ -24,7 +24,7 @@ from tests.fuzz.pool import Pool
 from tests.fuzz.requests import Request
 from tests.fuzz.sessions import Sessions
 
-CODE = "123456"  # Of every MFA message.
+CODE = "123456"  # Of every MFA message, and what a token looks like where nothing else is known.
 KEY = "6f1c1e5e-0f3a-4a55-9b1e-2f6a1c0d9b7e"
 # Of this process: others share the machine. A tenth of it is meant; the first request imports much.
 SECONDS_MAX = 1.0
