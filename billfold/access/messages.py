@@ -104,9 +104,8 @@ def make_carrier(carry: Carry) -> agenda.Handler:
         failure = await carry(letter) if letter else None
 
         def record(work: Work) -> None:
-            if letter:
+            if agenda.finish(work, item) and letter:
                 _record(work, letter, failure)
-            agenda.finish(work, item)
 
         await environment.write(record, item.caller)
 

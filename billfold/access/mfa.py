@@ -144,7 +144,8 @@ def set_up(work: Work, number: str, channel: Channel, primary: bool) -> Setup:
 
     Raises BDC_5324 where a phone is registered already and the session is not trusted."""
     assert work.caller is not None
-    if phones(work) and not work.caller.trusted:
+    has_factor = phones(work) or authenticators.of(work, work.user_id)
+    if has_factor and not work.caller.trusted:
         raise Refusal(PHONE_IS_SET)
     id, code = work.ids.uuid(work.now), new_code(work)
     made = work.add(

@@ -143,7 +143,7 @@ def login_as_user(
         raise Refusal(NOT_A_MEMBER)
     work.for_organization(organization.id, user_id, because="the partner signs in for its own user")
     user = work.hold(User, user_id)
-    if user.archived or organization.archived:
+    if user.archived or user.invited or organization.archived:
         raise Refusal(NOT_A_MEMBER)
     trusted = not organization.mfa_enabled or mfa.recalls(work, user.id, remember_me_id, device)
     token, session = sessions.open_session(

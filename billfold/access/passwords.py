@@ -177,7 +177,8 @@ def set_password(work: Work, login_id: str, hash: str, instead_of: str | None = 
 
 def _reachable(work: Work, login: Login) -> User | None:
     """The user of the login who gets its mail; from here on the unit is of that organization."""
-    found = next((user for user in users.users_of(work, login) if not user.archived), None)
+    mine = users.users_of(work, login)
+    found = next((user for user in mine if not user.archived and not user.invited), None)
     if found:
         work.for_organization(
             found.organization_id, found.id, because="a person's password is of no organization"

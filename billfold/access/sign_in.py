@@ -10,7 +10,7 @@ from billfold.access import attempts, keys, mfa, sessions, users
 from billfold.access.keys import Key, KeyKind
 from billfold.access.organizations import Organization
 from billfold.access.sessions import Session, SessionKind
-from billfold.access.users import User
+from billfold.access.users import Login, User
 from billfold.kit import listing, rates
 from billfold.kit.environment import Environment, stored_clock
 from billfold.kit.errors import (
@@ -183,6 +183,10 @@ def _open(work: Work, asked: Asked, found: _Found) -> tuple[str, Session]:
     user = work.hold(User, user.id)  # As it is now: its role is kept in the session.
     if user.archived or user.invited:
         raise nobody
+    if found.token is None:
+        login = work.hold_shared(Login, user.login_id)
+        if login is None or login.password_hash != found.password_hash:
+            raise Refusal(BAD_CREDENTIALS)  # The password was changed while it was compared.
     kind = _KINDS[found.token.kind] if found.token else SessionKind.PASSWORD
     trusted = kind is not SessionKind.SYNC_TOKEN and (
         not organization.mfa_enabled

@@ -178,7 +178,7 @@ async def begin(environment: Environment, applicant: Applicant, password: str) -
         stored_clock(work)
         _sweep(work)
         rates.take(work, "sign-up", "everybody", SIGN_UPS_AN_HOUR, rates.HOUR)
-        for whom in (applicant.email, applicant.phone or ""):
+        for whom in filter(None, (applicant.email.strip().lower(), applicant.phone)):
             rates.take(work, "sign-up", whom, CODES_AN_HOUR, rates.HOUR)
         token, organization_id = work.ids.token(), work.ids.new("organization", work.now)
         id = digest(token)

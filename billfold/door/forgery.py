@@ -20,7 +20,10 @@ def goes_by_its_name(request: Request, base_url: str | None) -> bool:
     """Its Host is that of the public URL, this machine's, or a bare address: to any other name a
     stranger's page may have led (DNS rebinding)."""
     host = request.headers.get("host", "")
-    name = urlsplit(f"//{host}").hostname or ""
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return False
     return is_loopback(name) or is_address(name) or host == urlsplit(base_url or "").netloc
 
 
@@ -40,7 +43,8 @@ def is_of_this_origin(request: Request, base_url: str | None) -> bool:
 
 
 def _plain(origin: str) -> str:
-    return origin.lower().removesuffix(DEFAULT_PORTS.get(urlsplit(origin).scheme, ""))
+    scheme = origin.partition("://")[0].lower()
+    return origin.lower().removesuffix(DEFAULT_PORTS.get(scheme, ""))
 
 
 class Marks:

@@ -105,6 +105,8 @@ class Work:
         assert because, "crossing into an organization needs a reason"
         left = bool(self.told or self.planned or self.traces)
         assert not left or self.organization_id == organization_id, "a unit speaks for one organization"
+        if self.caller is None or self.caller.organization_id != organization_id:
+            self._seen.clear()  # What was found before was another's.
         self.caller = Caller(organization_id, user_id, trusted=False)
 
     # Reading

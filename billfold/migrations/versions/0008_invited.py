@@ -14,3 +14,4 @@ def upgrade() -> None:
     op.add_column(
         'users', sa.Column('invited', t.BOOLEAN, nullable=False, server_default=sa.false())
     )
+    op.execute("UPDATE users SET invited = true WHERE id IN (SELECT user_id FROM invitations)")
