@@ -7,6 +7,7 @@ import pytest
 
 from billfold import demo_world
 from billfold.app import OPERATIONS
+from billfold.door.problems import PROBLEMS_MAX
 from tests.contract.reading import contract
 from tests.desk import V3, bill_of, vendor_of
 
@@ -332,6 +333,15 @@ def test_an_odd_id(desk):
 
 
 # Faults
+
+
+def test_of_many_thousand_unknown_ids_a_thousand_are_told(desk):
+    lines = [{"amount": 1, "classifications": {"jobId": f"job01NONE{n:07}none"}} for n in range(2_000)]
+    answer = desk.answer("POST", f"{V3}/bills/bulk", [
+        bill_of(demo_world.VENDOR_ID, "1", f"I{n}") | {"billLineItems": lines[n * 500 : n * 500 + 500]}
+        for n in range(4)
+    ])  # fmt: skip
+    assert answer.status_code == 422 and len(answer.json()) == PROBLEMS_MAX
 
 
 def test_a_thousand_faults_are_told_by_their_first_hundred(desk):

@@ -103,6 +103,15 @@ def test_who_has_a_phone_changes_it_only_in_a_trusted_session(desk):
     assert "changed" in told["subject"] and "0170" in told["text"] and "0142" in told["text"]
 
 
+def test_of_two_first_phones_the_second_needs_a_trusted_session(newcomer):
+    desk = newcomer
+    waiting = desk.call("POST", SETUP, PHONE | {"phone": "(415) 555-0171"})["setupId"]
+    asked = {"setupId": waiting, "type": "TEXT", "token": desk.code()}
+    sets_up(desk)
+    assert desk.refused("POST", VALIDATE, asked) == (400, ["BDC_5324"])
+    assert phones(desk) == [(True, "0170", "MOBILE")]
+
+
 def test_a_backup_phone_stands_beside_the_first_and_forgets_no_device(desk):
     desk.signs_in(trusted=False)
     remembered = desk.passes_mfa(rememberMe=True, device="till-1")

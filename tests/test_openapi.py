@@ -1,7 +1,10 @@
 """The OpenAPI document and the page written from it: complete, valid, and loading nothing."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated
@@ -144,8 +147,19 @@ def test_no_reference_dangles_and_no_decimal_is_left(table):
 
 
 def test_written_twice_it_is_the_same(table):
-    assert json.dumps(document(table)) == json.dumps(document(table))
     assert reference.page(table) == reference.page(table)
+
+
+def test_two_processes_write_the_same():
+    """In which the same texts have other hashes."""
+    command = [sys.executable, "-m", "billfold.cli", "openapi"]
+    one, other = (
+        subprocess.run(
+            command, env=os.environ | {"PYTHONHASHSEED": seed}, capture_output=True, check=True
+        )
+        for seed in ("1", "2")
+    )
+    assert one.stdout == other.stdout and b"payments/bulk" in one.stdout
 
 
 REACHED = {

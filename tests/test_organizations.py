@@ -222,6 +222,23 @@ def test_whether_money_moves_follows_from_the_decision(desk, ending, pays):
     assert desk.call("GET", RISK)["decision"] == "APPROVE"
 
 
+def test_a_payment_during_a_review_does_not_end_a_story_that_goes_on(desk):
+    bill = desk.owes(demo_world.VENDOR_ID, 10)
+    begins_anew(desk, "12-3450002")
+    desk.call("POST", f"{RISK}/phone", PHONE)
+    desk.call("POST", RISK)
+    desk.advance(hours=1)
+    desk.signs_in()
+    asked = {
+        "billId": bill, "amount": 5, "processingOptions": {},
+        "fundingAccount": {"type": "BANK_ACCOUNT", "id": demo_world.BANK_ACCOUNT_ID},
+    }  # fmt: skip
+    desk.call("POST", f"{V3}/payments", asked, status=201)
+    desk.advance(hours=2)
+    desk.signs_in()
+    assert desk.call("GET", RISK)["decision"] == "DECLINE"
+
+
 @pytest.mark.parametrize(("decision", "status"), [("HOLD", "SCHEDULED"), ("DECLINE", "CANCELED")])
 def test_what_was_scheduled_does_not_start_without_leave(desk, decision, status):
     bill = desk.owes(demo_world.VENDOR_ID, 10)

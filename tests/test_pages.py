@@ -165,6 +165,34 @@ def test_a_forgotten_password_is_set_anew(desk, browser):
     browser.opens("/password/reset/" + token_of(mail), 404)
 
 
+def test_the_link_goes_to_the_logins_own_address(desk, browser):
+    """Not to a user's, which an organization or its partner may change."""
+    change = lambda work: users.change_user(work, demo_world.USER_ID, email="else@noodles.example")
+    desk.writes(change)
+    browser.opens("/password/forgot")
+    browser.sends({"username": demo_world.USERNAME})
+    (mail,) = inbox(desk)
+    assert mail["to"] == demo_world.USERNAME
+    browser.opens("/password/reset/" + token_of(mail))
+    browser.sends({"password": GOOD, "again": GOOD})
+    assert [each["to"] for each in inbox(desk)] == [demo_world.USERNAME] * 2
+
+
+def test_a_crash_is_a_page_as_well_and_is_logged(sqlite_desk, monkeypatch):
+    def crash(*_):
+        raise ArithmeticError("of the test")
+
+    noted = []
+    watch = sqlite_desk.billfold.watch
+    monkeypatch.setattr(watch, "note", lambda *said: noted.append(said[1:]) or b"")
+    monkeypatch.setattr(invitations, "guest_of", crash)
+    browser = Browser(sqlite_desk)
+    answer = browser.opens("/invitation/any", 500)
+    assert "of the test" not in answer.text and answer.headers["cache-control"] == "no-store"
+    ((status, _, error),) = noted
+    assert status == 500 and isinstance(error, ArithmeticError)
+
+
 def test_a_password_is_changed_by_who_knows_the_old_one(desk, browser):
     desk.signs_in(trusted=False)
     typed = {"username": demo_world.USERNAME, "old": "guess", "password": GOOD, "again": GOOD}

@@ -14,7 +14,6 @@ from billfold.kit.tables import Record, table
 from billfold.kit.work import Work
 
 FORGOTTEN_AFTER = timedelta(hours=1)
-SWEPT_AT_ONCE = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +69,7 @@ def fail(work: Work, limit: Limit, subject: str) -> None:
         found, failures=0 if blocked_until else failures, blocked_until=blocked_until,
         forgotten_time=work.now + max(FORGOTTEN_AFTER, pause),
     )  # fmt: skip
-    work.write()
-    _sweep(work)
+    work.sweep(Attempts, "forgotten_time")  # Names that were invented among them.
 
 
 def succeed(work: Work, limit: Limit, subject: str) -> None:
@@ -80,18 +78,3 @@ def succeed(work: Work, limit: Limit, subject: str) -> None:
 
 def _id(work: Work, limit: Limit, subject: str) -> str:
     return work.secrets.mac(f"attempts {limit.name}", subject.strip().lower().encode()).hex()
-
-
-_FORGOTTEN = (
-    sa.select(Attempts.table)
-    .where(Attempts.c.forgotten_time <= sa.bindparam("now", type_=Attempts.c.forgotten_time.type))
-    .order_by(Attempts.c.forgotten_time, Attempts.c.id)
-    .limit(SWEPT_AT_ONCE)
-    .with_for_update(skip_locked=True)
-)
-
-
-def _sweep(work: Work) -> None:
-    """Names that were invented are forgotten, a few with each failure, so that they do not pile up."""
-    for old in work.connection.rows(Attempts, _FORGOTTEN, {"now": work.now}):
-        work.connection.delete(Attempts, old.id)

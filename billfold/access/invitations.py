@@ -117,15 +117,14 @@ async def accept(environment: Environment, token: str, password: str, code: str 
     def begin(work: Work) -> User:
         guest = guest_of(work, token)
         invitation = work.hold(Invitation, guest.invitation.id, LINK_INVALID)
-        if guest.login.password_hash != known:
-            raise Refusal(LINK_INVALID)  # Somebody has set one meanwhile.
+        login = work.hold_shared(Login, guest.login.id)
+        if login is None or login.password_hash != known:
+            raise Refusal(LINK_INVALID)  # Another one was set meanwhile.
         if guest.secret:
             if authenticators.step_of(guest.secret, code) is None:
                 raise Refusal(TOKEN_EXPIRED)
             authenticators.enrol(work, guest.user.id, guest.secret)
         if hash is not None:
-            login = work.hold_shared(Login, guest.login.id)
-            assert login is not None
             work.change(login, password_hash=hash)
         work.remove(invitation)
         work.change(work.hold(User, guest.user.id), invited=False)

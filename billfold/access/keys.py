@@ -11,6 +11,8 @@ from enum import StrEnum
 
 import sqlalchemy as sa
 
+from billfold.kit import rates
+from billfold.kit.environment import Environment, stored_clock
 from billfold.kit.errors import (
     BAD_DEVELOPER_KEY,
     DEVELOPER_KEY_INACTIVE,
@@ -113,3 +115,18 @@ def recognise(work: Work, kind: KeyKind, secret: str) -> Key:
     if not found.active:
         raise Refusal(DEVELOPER_KEY_INACTIVE)
     return found
+
+
+async def admit_login(environment: Environment, kind: KeyKind, secret: str) -> Key:
+    """The key of a program that signs somebody in, of whose logins one of this hour is taken.
+
+    Raises BDC_1102, 1103 and 1144."""
+
+    def look_up(work: Work) -> Key:
+        stored_clock(work)
+        return recognise(work, kind, secret)
+
+    key = await environment.read(look_up)
+    if environment.policy.limits_rates:
+        await environment.write(lambda work: rates.take_login(work, key.id))
+    return key

@@ -115,8 +115,12 @@ def status(work: Work) -> Status:
         return Status.DISABLED
     if session.trusted:
         return Status.COMPLETE
-    registered = phones(work) or authenticators.of(work, work.user_id)
-    return Status.CHALLENGE if registered else Status.SETUP
+    return Status.CHALLENGE if _is_registered(work) else Status.SETUP
+
+
+def _is_registered(work: Work) -> bool:
+    """Whether the caller has a second factor, be it a phone or an authenticator."""
+    return bool(phones(work) or authenticators.of(work, work.user_id))
 
 
 def phones(work: Work) -> list[MfaPhone]:
@@ -142,10 +146,8 @@ def set_up(work: Work, number: str, channel: Channel, primary: bool) -> Setup:
     """Send a code to a phone (E.164) that shall be registered; nothing is registered before it is
     answered.
 
-    Raises BDC_5324 where a phone is registered already and the session is not trusted."""
-    assert work.caller is not None
-    has_factor = phones(work) or authenticators.of(work, work.user_id)
-    if has_factor and not work.caller.trusted:
+    Raises BDC_5324 where a second factor is registered already and the session is not trusted."""
+    if not _may_set_up(work):
         raise Refusal(PHONE_IS_SET)
     id, code = work.ids.uuid(work.now), new_code(work)
     made = work.add(
@@ -157,6 +159,12 @@ def set_up(work: Work, number: str, channel: Channel, primary: bool) -> Setup:
     return made
 
 
+def _may_set_up(work: Work) -> bool:
+    """Who knows no more than the password may register a first factor, and replace none."""
+    assert work.caller is not None
+    return work.caller.trusted or not _is_registered(work)
+
+
 def finish_set_up(work: Work, setup_id: str, channel: Channel, code: str) -> Problem | None:
     """Register the phone of a set-up in the place of the one before, or say what is wrong.
 
@@ -164,10 +172,12 @@ def finish_set_up(work: Work, setup_id: str, channel: Channel, code: str) -> Pro
     found = work.rows(Setup, id=setup_id)
     if not found or found[0].user_id != work.user_id or found[0].channel is not channel:
         return NO_PHONE
+    user = work.hold(User, work.user_id)  # Two first factors at once shall not both be the first.
     setup = work.hold(Setup, setup_id)
     if problem := _try(work, setup, code):
         return problem
-    user = work.find(User, work.user_id)
+    if not _may_set_up(work):
+        return PHONE_IS_SET  # Another one was registered since the code was sent.
     before = [phone for phone in phones(work) if phone.primary is setup.primary]
     for older in before:
         work.remove(work.hold(MfaPhone, older.id))

@@ -13,18 +13,20 @@ def reach(work: Work) -> bool:
     return messages.reaches(work, Channel.EMAIL)
 
 
-def mail(work: Work, user: User, subject: str, text: str, lasts: timedelta = A_DAY) -> None:
-    """Raises a refusal where no mail can be sent."""
+def mail(
+    work: Work, user: User, subject: str, text: str, lasts: timedelta = A_DAY, to: str | None = None
+) -> None:
+    """To the user's address, or another one of theirs. Raises a refusal where no mail can be sent."""
     line = " ".join(subject.split())  # A name in it may hold what no header may.
-    messages.send(work, user.id, user.email, Channel.EMAIL, text, subject=line, lasts=lasts)
+    messages.send(work, user.id, to or user.email, Channel.EMAIL, text, subject=line, lasts=lasts)
 
 
-def tell(work: Work, user: User, subject: str, text: str) -> None:
+def tell(work: Work, user: User, subject: str, text: str, to: str | None = None) -> None:
     """That something was changed which only the user should change. It is done, also where nobody can
     be told."""
     if reach(work):
         if_not = "If it was not you, tell an administrator of your organization at once."
-        mail(work, user, subject, f"{text}\n\n{if_not}")
+        mail(work, user, subject, f"{text}\n\n{if_not}", to=to)
 
 
 def link(work: Work, page: str, token: str) -> str:

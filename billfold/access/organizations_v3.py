@@ -129,7 +129,8 @@ def update_organization(
     work: Work, organization_id: str, request: OrganizationPatchRequest
 ) -> OrganizationView:
     """Change what is sent; objects merge."""
-    before = _own(work, organization_id)
+    _own(work, organization_id)
+    before = organizations.hold_own(work)  # Two changes of one object shall not undo each other.
     return view(work, organizations.change(work, details(request, before), request.tax_id))
 
 

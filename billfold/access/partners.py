@@ -7,16 +7,14 @@ from typing import Any
 import sqlalchemy as sa
 from msgspec import UNSET, UnsetType
 
-from billfold.access import attempts, keys, mfa, organizations, sessions, users
+from billfold.access import keys, mfa, organizations, passwords, sessions, users
 from billfold.access.keys import KeyKind
 from billfold.access.organizations import Organization
 from billfold.access.roles import RoleType
 from billfold.access.sessions import Session, SessionKind
 from billfold.access.users import Login, User
-from billfold.kit import rates
-from billfold.kit.environment import Environment, stored_clock
+from billfold.kit.environment import Environment
 from billfold.kit.errors import (
-    BAD_CREDENTIALS,
     NOT_A_MEMBER,
     NOT_FOUND,
     OTHER_PARTNER,
@@ -64,23 +62,11 @@ async def sign_in(environment: Environment, application_key: str, username: str,
 
     Raises BDC_1101, 1102, 1103, 1106, 1110 and 1144 (`partner.yaml`)."""
 
-    def look_up(work: Work) -> tuple[keys.Key, Login | None]:
-        stored_clock(work)
-        key = keys.recognise(work, KeyKind.APPLICATION, application_key)
-        attempts.check(work, attempts.LOGIN, username)
-        return key, users.login_of(work, username)
-
-    key, login = await environment.read(look_up)
-    if environment.policy.limits_rates:
-        await environment.write(lambda work: rates.take_login(work, key.id))
-    right = await environment.passwords.match(login.password_hash if login else None, password)
-    if not right or login is None:
-        await environment.write(lambda work: attempts.fail(work, attempts.LOGIN, username))
-        raise Refusal(BAD_CREDENTIALS)
+    key = await keys.admit_login(environment, KeyKind.APPLICATION, application_key)
+    login = await passwords.prove(environment, username, password)
 
     def open_session(work: Work) -> str:
-        attempts.check(work, attempts.LOGIN, username)
-        attempts.succeed(work, attempts.LOGIN, username)
+        passwords.check_still(work, login)
         person = work.connection.first(PartnerUser, id=login.id)
         if person is None or person.partner_id != key.partner_id:
             raise Refusal(OTHER_PARTNER)

@@ -92,7 +92,7 @@ def forget(work: Work, username: str) -> None:
         f"Somebody, probably you, has asked for a new password for {name}.\n\n"
         f"{notices.link(work, 'password/reset', token)}\n\n"
         "The link is good for one hour, once. If it was not you, nothing needs to be done.",
-        lasts=LINK_LIFE,
+        lasts=LINK_LIFE, to=_address_of(login),
     )  # fmt: skip
 
 
@@ -122,9 +122,12 @@ async def change(environment: Environment, username: str, old: str, new: str) ->
     """Raises BDC_1101 for a wrong name or old password, and BDC_1110 after too many."""
     login = await prove(environment, username, old)
     hash = await hashed(environment, new, login.name)
-    await environment.write(
-        lambda work: set_password(work, login.id, hash, instead_of=login.password_hash)
-    )
+
+    def put(work: Work) -> None:
+        check_still(work, login)  # Of two changes at once the second is refused.
+        set_password(work, login.id, hash)
+
+    await environment.write(put)
 
 
 async def prove(environment: Environment, username: str, password: str) -> Login:
@@ -151,15 +154,19 @@ async def prove(environment: Environment, username: str, password: str) -> Login
     return login
 
 
-def set_password(work: Work, login_id: str, hash: str, instead_of: str | None = None) -> None:
-    """Put a new password in its place; whoever is signed in with the old one is signed out, links that
-    were mailed before lead nowhere, and the person is told.
+def check_still(work: Work, login: Login) -> None:
+    """Whether what was proved still is, now that it counts: raises BDC_1101 where the password was
+    changed while it was compared."""
+    held = work.hold_shared(Login, login.id)
+    if held is None or held.password_hash != login.password_hash:
+        raise Refusal(BAD_CREDENTIALS)
 
-    With `instead_of` only in the place of that one: of two changes at once the second is refused."""
+
+def set_password(work: Work, login_id: str, hash: str) -> None:
+    """Put a new password in its place; whoever is signed in with the old one is signed out, links that
+    were mailed before lead nowhere, and the person is told."""
     login = work.hold_shared(Login, login_id)
     assert login is not None, "a login is gone"
-    if instead_of is not None and login.password_hash != instead_of:
-        raise Refusal(BAD_CREDENTIALS)
     work.change(login, password_hash=hash)
     for reset in work.connection.where(PasswordReset, login_id=login_id):
         work.connection.delete(PasswordReset, reset.id)
@@ -172,7 +179,14 @@ def set_password(work: Work, login_id: str, hash: str, instead_of: str | None = 
             work, told, "Your Billfold password was changed",
             f"The password of {login.name} was changed. All sessions have ended, and no device is"
             " remembered any more.",
+            to=_address_of(login),
         )  # fmt: skip
+
+
+def _address_of(login: Login) -> str | None:
+    """Where what opens a login is mailed: to the address that is its name. That of a user is for an
+    organization, or its partner, to change, and the login may reach others' organizations."""
+    return login.name if "@" in login.name else None
 
 
 def _reachable(work: Work, login: Login) -> User | None:

@@ -6,12 +6,12 @@ Who knows no right password learns nothing: not whether a user exists, not of wh
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from billfold.access import attempts, keys, mfa, sessions, users
+from billfold.access import attempts, keys, mfa, passwords, sessions, users
 from billfold.access.keys import Key, KeyKind
 from billfold.access.organizations import Organization
 from billfold.access.sessions import Session, SessionKind
 from billfold.access.users import Login, User
-from billfold.kit import listing, rates
+from billfold.kit import listing
 from billfold.kit.environment import Environment, stored_clock
 from billfold.kit.errors import (
     BAD_CREDENTIALS,
@@ -45,7 +45,8 @@ class _Found:
     key: Key
     organization: Organization | None
     user: User | None
-    password_hash: str | None
+    # Not that of a sync token's user, whose password is nobody's concern.
+    login: Login | None
     # A sync token or console token that was shown and fits the name.
     token: Key | None
 
@@ -56,7 +57,8 @@ async def sign_in(environment: Environment, asked: Asked) -> tuple[str, Session]
     Raises BDC_1101, 1102, 1103, 1106, 1107, 1110, 1111, 1123 and 1144 (`sessions.yaml`)."""
     found = await _found(environment, asked)
     # Between two units of work, because it takes its time; and always, because that tells nothing.
-    right = await environment.passwords.match(found.password_hash, asked.password)
+    hash = found.login.password_hash if found.login else None
+    right = await environment.passwords.match(hash, asked.password)
     if found.token is None and (asked.console_token is not None or not right):
         await environment.write(lambda work: _count(work, asked))
         raise Refusal(BAD_CREDENTIALS)
@@ -68,19 +70,9 @@ async def organizations_of(
 ) -> list[Organization]:
     """The organizations that a login can reach, for those who do not know their ids yet; opens no
     session, and counts as a login (`sessions.yaml`, v2_sign_in)."""
-    asked = Asked(username, password, "", developer_key)
-    found = await _found(environment, asked)
-    if not await environment.passwords.match(found.password_hash, password):
-        await environment.write(lambda work: _count(work, asked))
-        raise Refusal(BAD_CREDENTIALS)
-
-    def reach(work: Work) -> list[Organization]:
-        attempts.check(work, attempts.LOGIN, username)
-        attempts.succeed(work, attempts.LOGIN, username)
-        login = users.login_of(work, username)
-        return list(_all_reachable(work, login.id, found.key)) if login else []
-
-    return await environment.write(reach)
+    key = await keys.admit_login(environment, KeyKind.DEVELOPER, developer_key)
+    login = await passwords.prove(environment, username, password)
+    return await environment.read(lambda work: list(_all_reachable(work, login.id, key)))
 
 
 def reachable(
@@ -105,20 +97,13 @@ def _all_reachable(work: Work, login_id: str, key: Key) -> Iterator[Organization
 
 
 async def _found(environment: Environment, asked: Asked) -> _Found:
-    """An unknown key is refused first (BDC_1102, 1103); of a known one a login of the hour is taken."""
-
-    def look_up(work: Work) -> _Found:
-        stored_clock(work)
-        return _look_up(work, asked)
-
-    found = await environment.read(look_up)
-    if environment.policy.limits_rates:
-        await environment.write(lambda work: rates.take_login(work, found.key.id))
-    return found
+    """An unknown key is refused first (BDC_1102, 1103)."""
+    key = await keys.admit_login(environment, KeyKind.DEVELOPER, asked.developer_key)
+    return await environment.read(lambda work: _look_up(work, asked, key))
 
 
-def _look_up(work: Work, asked: Asked) -> _Found:
-    key = keys.recognise(work, KeyKind.DEVELOPER, asked.developer_key)
+def _look_up(work: Work, asked: Asked, key: Key) -> _Found:
+    stored_clock(work)
     if asked.organization_id and not looks_like("organization", asked.organization_id):
         raise Refusal(BAD_ORGANIZATION, asked.organization_id)
     _check_locks(work, asked)
@@ -133,7 +118,7 @@ def _look_up(work: Work, asked: Asked) -> _Found:
         return _Found(key, organization, user, None, token)
     mine = users.users_of(work, login) if login else []
     user = next((user for user in mine if user.organization_id == asked.organization_id), None)
-    return _Found(key, organization, user, login.password_hash if login else None, token)
+    return _Found(key, organization, user, login, token)
 
 
 def _sync_token(work: Work, asked: Asked) -> Key | None:
@@ -170,6 +155,9 @@ def _count(work: Work, asked: Asked) -> None:
 def _open(work: Work, asked: Asked, found: _Found) -> tuple[str, Session]:
     # Looked at again: of a thousand guesses at once only those before the fifth wrong one count.
     _check_locks(work, asked)
+    if found.token is None:
+        assert found.login is not None, "a password was right that is nobody's"
+        passwords.check_still(work, found.login)
     attempts.succeed(work, attempts.LOGIN, asked.username)
     organization, user = found.organization, found.user
     if organization is None:
@@ -183,10 +171,6 @@ def _open(work: Work, asked: Asked, found: _Found) -> tuple[str, Session]:
     user = work.hold(User, user.id)  # As it is now: its role is kept in the session.
     if user.archived or user.invited:
         raise nobody
-    if found.token is None:
-        login = work.hold_shared(Login, user.login_id)
-        if login is None or login.password_hash != found.password_hash:
-            raise Refusal(BAD_CREDENTIALS)  # The password was changed while it was compared.
     kind = _KINDS[found.token.kind] if found.token else SessionKind.PASSWORD
     trusted = kind is not SessionKind.SYNC_TOKEN and (
         not organization.mfa_enabled

@@ -44,7 +44,6 @@ from billfold.kit.work import SYSTEM_USER, Work
 LIFE = timedelta(minutes=15)
 CODES_AN_HOUR, SIGN_UPS_AN_HOUR = 5, 100
 NAME_LENGTH_MAX, EMAIL_LENGTH_MAX = 100, 254
-SWEPT_AT_ONCE = 20
 
 
 class Applicant(msgspec.Struct, frozen=True):
@@ -176,7 +175,7 @@ async def begin(environment: Environment, applicant: Applicant, password: str) -
 
     def wait(work: Work) -> str:
         stored_clock(work)
-        _sweep(work)
+        work.sweep(SignUp, "expires_time")  # Those that were never finished.
         rates.take(work, "sign-up", "everybody", SIGN_UPS_AN_HOUR, rates.HOUR)
         for whom in filter(None, (applicant.email.strip().lower(), applicant.phone)):
             rates.take(work, "sign-up", whom, CODES_AN_HOUR, rates.HOUR)
@@ -255,18 +254,3 @@ def _waiting(work: Work, token: str) -> SignUp:
 
 def _mac(work: Work, id: str, channel: Channel, code: str) -> bytes:
     return work.secrets.mac("sign-up code", f"{id} {channel} {code}".encode())
-
-
-_EXPIRED = (
-    sa.select(SignUp.table)
-    .where(SignUp.c.expires_time <= sa.bindparam("now", type_=SignUp.c.expires_time.type))
-    .order_by(SignUp.c.expires_time, SignUp.c.id)
-    .limit(SWEPT_AT_ONCE)
-    .with_for_update(skip_locked=True)
-)
-
-
-def _sweep(work: Work) -> None:
-    """Those that were never finished are forgotten, a few with each that begins."""
-    for old in work.connection.rows(SignUp, _EXPIRED, {"now": work.now}):
-        work.connection.delete(SignUp, old.id)

@@ -255,18 +255,11 @@ def _problems(each: Operation) -> Iterator[Problem]:
     yield from OF_OURSELVES
 
 
-def _of_role(each: Operation) -> set[Problem]:
+def _of_role(each: Operation) -> Iterator[Problem]:
     """How those are refused whose role, or whose token, does not allow it."""
-    if each.may is None:
-        return set()
-    kinds = {
-        (session_kind, roles.may(role, each.may, session_kind))
-        for role in roles.RoleType
-        for session_kind in (False, True)
-    }
-    return {
-        roles.refusal_of(each.may, syncs, each.gate.trusted) for syncs, allowed in kinds if not allowed
-    }
+    for syncs in (False, True):
+        if each.may and not all(roles.may(role, each.may, syncs) for role in roles.RoleType):
+            yield roles.refusal_of(each.may, syncs, each.gate.trusted)
 
 
 def _money_is_a_number(schema):

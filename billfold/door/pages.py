@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from billfold.access import authenticators, invitations, passwords, sign_up
 from billfold.access.sign_up import Applicant
-from billfold.door import forgery, forms
+from billfold.door import forgery, forms, problems
 from billfold.door.arrival import Arrival
 from billfold.door.forms import Form, Said
 from billfold.door.limits import ClientLeft, read_body
@@ -26,7 +26,6 @@ from billfold.kit.errors import (
     FORGED,
     INVALID_VALUE,
     NO_SUCH_PAGE,
-    UNAVAILABLE,
     WRONG_HOST,
     Refusal,
     Unavailable,
@@ -159,15 +158,18 @@ class Pages:
     def _page(self, path: str, shows: Shows, does: Does, methods=("GET", "POST")) -> Route:
         async def answer(request: Request) -> Response:
             began = perf_counter()
+            error: Exception | None = None
             try:
                 response = await self._answer(request, shows, does)
             except Refusal as refusal:
                 response = self._trouble(refusal)
-            except Unavailable:
-                response = self._trouble(Refusal(UNAVAILABLE))
+            except Unavailable as trouble:
+                error, response = trouble, self._trouble(problems.unavailable(trouble))
+            except Exception as crash:
+                error, response = crash, self._trouble(problems.broken())
             arrival = Arrival.of(request.scope)
             arrival.route = path  # Never the address itself: it may hold a token.
-            self.watch.note(arrival, response.status_code, perf_counter() - began, None)
+            self.watch.note(arrival, response.status_code, perf_counter() - began, error)
             return response
 
         return Route(path, answer, methods=list(methods))

@@ -12,6 +12,8 @@ from billfold.kit.errors import (
     Unavailable,
 )
 
+PROBLEMS_MAX = 1_000  # Of what is wrong in a request the first thousand are told.
+
 
 class BdcError(Wire):
     """`code` is absent from the errors of a body's shape; their message begins with the field."""
@@ -26,7 +28,7 @@ class BdcError(Wire):
 def refused(refusal: Refusal, now: datetime) -> tuple[int, bytes]:
     errors = [
         BdcError(stamp(now), "ERROR", problem.category, problem.say(about), problem.code)
-        for problem, about in refusal.problems
+        for problem, about in refusal.problems[:PROBLEMS_MAX]
     ]
     return refusal.problems[0][0].status, encode(errors)
 

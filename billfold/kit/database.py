@@ -16,6 +16,7 @@ from billfold.kit.policy import Limits
 from billfold.kit.tables import Record
 
 STATEMENTS_MAX = 2_000
+SWEPT_AT_ONCE = 20
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Record)
@@ -223,6 +224,19 @@ def _select_among(record: type[Record], name: str, size: int, only: str | None) 
     names = [sa.bindparam(f"id{place}", type_=column.type) for place in range(size)]
     query = select_where(record).where(mine == sa.bindparam("organization_id"), column.in_(names))
     return query.with_only_columns(record.c[only]).order_by(None) if only else query
+
+
+@lru_cache(STATEMENTS_MAX)
+def select_past(record: type[Record], name: str) -> sa.Select:
+    """Up to twenty rows whose time is over, the oldest first; another's are passed over."""
+    column = record.c[name]
+    return (
+        sa.select(record.table)
+        .where(column <= sa.bindparam("now", type_=column.type))
+        .order_by(column, record.c.id)
+        .limit(SWEPT_AT_ONCE)
+        .with_for_update(skip_locked=True)
+    )
 
 
 @lru_cache(STATEMENTS_MAX)

@@ -17,7 +17,6 @@ from billfold.kit.work import Work
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 # (`common.yaml`, rate_limits)
 LOGINS_AN_HOUR, TEXTS_A_MINUTE = 200, 5
-SWEPT_AT_ONCE = 20
 
 
 @table("rates", sa.Index("ix_rates_expires", "expires", "id"))
@@ -26,15 +25,6 @@ class Rate(Record, frozen=True):
 
     count: int
     expires: datetime
-
-
-_EXPIRED = (
-    sa.select(Rate.table)
-    .where(Rate.c.expires <= sa.bindparam("now", type_=Rate.c.expires.type))
-    .order_by(Rate.c.expires, Rate.c.id)
-    .limit(SWEPT_AT_ONCE)
-    .with_for_update(skip_locked=True)
-)
 
 
 def take(work: Work, what: str, subject: str, most: int, window: timedelta) -> None:
@@ -46,8 +36,7 @@ def take(work: Work, what: str, subject: str, most: int, window: timedelta) -> N
     id, ends = digest(f"{what} {subject} {number}"), EPOCH + (number + 1) * window
     held = work.hold_or_insert(Rate(id, 0, ends))
     if held.count == 0:
-        for old in work.connection.rows(Rate, _EXPIRED, {"now": work.now}):
-            work.connection.delete(Rate, old.id)
+        work.sweep(Rate, "expires")
     if held.count >= most:
         raise Refusal(RATE_REACHED, f"{most} {what}s, until {ends.isoformat()}")
     work.change(held, count=held.count + 1)

@@ -18,6 +18,7 @@ from billfold.kit.database import (
     select_among,
     select_among_to_change,
     select_ids,
+    select_past,
     select_to_change,
     select_where,
 )
@@ -290,6 +291,13 @@ class Work:
         del self._held[row.id]
         self._seen.pop(row.id, None)
         self._born.pop(row.id, None)
+
+    def sweep(self, record: type[Record], name: str) -> None:
+        """Forget a few rows, of nobody's books, for which the time in this column is over. Whoever adds
+        some asks for it, so that they do not pile up."""
+        self._written(record)
+        for old in self.connection.rows(record, select_past(record, name), {"now": self.now}):
+            self.connection.delete(record, old.id)
 
     def tell(self, event_type: str, row: Record) -> None:
         """Something happened to a row: said once per unit, as the row is when the unit ends."""

@@ -16,8 +16,8 @@ from billfold.door.dialects import V3
 from billfold.door.gates import CONTROL
 from billfold.door.openapi import document
 from billfold.door.operations import JSON_MEDIA, Operation
-from billfold.door.problems import BdcError
-from billfold.door.wire import FAULTS_MAX, encode
+from billfold.door.problems import PROBLEMS_MAX, BdcError
+from billfold.door.wire import encode
 from billfold.kit.idempotency import HEADER
 from tests.desk import Desk, bill_of
 from tests.fuzz.pool import Pool
@@ -28,8 +28,6 @@ CODE = "123456"  # Of every MFA message, and what a token looks like where nothi
 KEY = "6f1c1e5e-0f3a-4a55-9b1e-2f6a1c0d9b7e"
 # Of this process: others share the machine. A tenth of it is meant; the first request imports much.
 SECONDS_MAX = 1.0
-# A hundred objects in bulk, each with what is wrong with it.
-ERRORS_MAX = 10 * FAULTS_MAX
 # What refuses before a rule is asked: the gate, the shape, the method, the size.
 BEFORE_RULES = (400, 401, 403, 405, 413)
 
@@ -101,7 +99,7 @@ class World:
         assert status in documented()[operation.method, operation.path], (status, content)
         if status >= 300:
             errors = msgspec.json.decode(content, type=list[BdcError])
-            assert encode(errors) == content and 1 <= len(errors) <= ERRORS_MAX
+            assert encode(errors) == content and 1 <= len(errors) <= PROBLEMS_MAX
             assert all(error.severity == "ERROR" and error.message for error in errors)
         elif operation.answer is None:
             assert content == b""
