@@ -55,6 +55,20 @@ def test_a_revoked_key_ends_its_sessions_and_no_others(desk):
     assert refused == (403, ["BDC_1103"])
 
 
+def test_a_key_that_is_revoked_while_a_password_is_compared_opens_no_session(desk, monkeypatch):
+    key = makes(desk, credentials.developer_key, ORGANIZATION)
+    passwords = desk.environment.passwords
+    match = passwords.match
+
+    async def revoke_meanwhile(*said):
+        await desk.environment.write(lambda work: credentials.revoke(work, key[-4:]), None)
+        return await match(*said)
+
+    monkeypatch.setattr(passwords, "match", revoke_meanwhile)
+    refused = desk.refused("POST", f"{V3}/login", LOGIN | {"devKey": key}, session="")
+    assert refused == (403, ["BDC_1103"])
+
+
 def test_which_key_is_meant_is_said_by_its_end_or_its_id(desk):
     key = makes(desk, credentials.developer_key, ORGANIZATION)
     found = desk.reads(lambda work: credentials.listed(work, ORGANIZATION), None)

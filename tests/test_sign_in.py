@@ -270,6 +270,23 @@ def test_a_call_that_is_refused_renews_the_session_too(desk):
         desk.call("GET", SESSION)
 
 
+def test_who_was_signed_out_while_a_body_was_on_its_way_changes_nothing(desk, monkeypatch):
+    monkeypatch.setattr("billfold.door.door.ADMITTED_SECONDS_MAX", 0)
+    desk.signs_in()
+    headers = {"sessionId": desk.session, "devKey": demo_world.DEVELOPER_KEY}
+
+    async def sends_late():
+        yield b'{"name": '
+        await desk.asks("POST", f"{V3}/logout")
+        yield b'"Too Late"}'
+
+    async def run():
+        return await desk.client.request("POST", f"{V3}/vendors", content=sends_late(), headers=headers)
+
+    answer = desk.runner.run(run())
+    assert (answer.status_code, answer.json()[0]["code"]) == (401, "BDC_1109")
+
+
 def test_five_wrong_passwords_lock_a_login_and_a_success_forgets_them(desk):
     wrong, right = LOGIN | {"password": "guess"}, LOGIN
     for _ in range(4):

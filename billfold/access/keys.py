@@ -117,6 +117,14 @@ def recognise(work: Work, kind: KeyKind, secret: str) -> Key:
     return found
 
 
+def check_still(work: Work, id: str) -> None:
+    """Raises BDC_1103 where a key was switched off since it was recognised; until this unit ends it is
+    not."""
+    found = work.rely_on(Key, id)
+    if found is None or not found.active:
+        raise Refusal(DEVELOPER_KEY_INACTIVE)
+
+
 async def admit_login(environment: Environment, kind: KeyKind, secret: str) -> Key:
     """The key of a program that signs somebody in, of whose logins one of this hour is taken.
 

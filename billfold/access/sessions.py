@@ -144,7 +144,11 @@ def open_session(
     work: Work, kind: SessionKind, *, key: str, organization_id: str, user_id: str, role: RoleType,
     trusted: bool = False, partner_id: str | None = None,
 ) -> tuple[str, Session]:  # fmt: skip
-    """The new session and its id, which nobody sees again; older sessions stay as they are."""
+    """The new session and its id, which nobody sees again; older sessions stay as they are.
+
+    Raises BDC_1103 where its key was switched off meanwhile: whoever does that ends only the sessions
+    that there are."""
+    keys.check_still(work, key)
     token = work.ids.token()
     session = Session(
         digest(token),

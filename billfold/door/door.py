@@ -29,6 +29,8 @@ from billfold.kit.listing import Asked
 from billfold.kit.work import Work
 
 NOTHING_ASKED = Asked()
+# Whose body takes longer to arrive is admitted again: their session may have ended meanwhile.
+ADMITTED_SECONDS_MAX = 1.0
 JSON = (b"content-type", JSON_MEDIA)
 RETRY_AFTER = (b"retry-after", b"1")
 
@@ -123,21 +125,27 @@ class Door:
 
     async def _write(self, operation: Operation, arrival: Arrival, arguments: dict, receive) -> bytes:
         """The gate looks on its own: who is not admitted never stands in the writers' line."""
-        await self.environment.glance(
-            lambda work: operation.gate.admit(work, arrival, operation.may, self.uses.check)
-        )
+        await self._admit(operation, arrival)
         dialect = operation.dialect
         if operation.query_name:
             arguments[operation.query_name] = dialect.query(operation, arrival)
         if operation.body_name:
             if not operation.reads_first:
+                began = perf_counter()
                 arrival.body = await read_body(receive, arrival.declared_length)
+                if perf_counter() - began > ADMITTED_SECONDS_MAX:
+                    await self._admit(operation, arrival)
             arguments[operation.body_name] = dialect.body(operation, arrival)
         if operation.waits:
             return dialect.said(await operation.do(self.environment, **arguments))
         # Said inside the unit: an answer that cannot be said is rolled back.
         return await self.environment.write(
             lambda work: dialect.said(operation.do(work, **arguments)), arrival.caller
+        )
+
+    async def _admit(self, operation: Operation, arrival: Arrival) -> None:
+        await self.environment.glance(
+            lambda work: operation.gate.admit(work, arrival, operation.may, self.uses.check)
         )
 
     def _dialect(self, path: str) -> Dialect:

@@ -4,14 +4,11 @@ What it says of a failure goes into the log, so it holds nothing of a letter and
 """
 
 import asyncio
-import smtplib
 import ssl
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from email.message import EmailMessage
 from email.utils import format_datetime
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 import msgspec
@@ -21,9 +18,10 @@ from billfold.door.posts import Poster
 from billfold.kit.addresses import is_loopback
 from billfold.kit.clock import real
 
+if TYPE_CHECKING:
+    import aiosmtplib
+
 MAIL_SECONDS_MAX = 10  # A step of the conversation; all of it has four times as long.
-# A mail server that hangs keeps two threads, and nobody else, waiting.
-_threads = ThreadPoolExecutor(2, "mail")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +70,35 @@ class Messenger:
     async def _mail(self, letter: Letter) -> str | None:
         if not self.carriers.smtp:
             return "no mail server is set up (smtp)"
+        import aiosmtplib
+
         try:
-            async with asyncio.timeout(4 * MAIL_SECONDS_MAX):
-                await asyncio.get_running_loop().run_in_executor(_threads, self._mail_now, letter)
-        except smtplib.SMTPResponseException as error:
-            return f"the mail server said {error.smtp_code}"
-        except (smtplib.SMTPException, OSError, ValueError) as error:
+            async with asyncio.timeout(4 * MAIL_SECONDS_MAX), self._mail_server() as server:
+                await server.send_message(self._message(letter))
+        except aiosmtplib.SMTPResponseException as error:
+            return f"the mail server said {error.code}"
+        except (aiosmtplib.SMTPException, OSError, ValueError) as error:
             return type(error).__name__  # A ValueError is an address with a line break in it.
         return None
 
-    def _mail_now(self, letter: Letter) -> None:
+    def _mail_server(self) -> "aiosmtplib.SMTP":
+        """Always encrypted, but for a relay on this machine that does not offer it."""
+        import aiosmtplib
+
+        place = urlsplit(self.carriers.smtp)
+        host, at_once = place.hostname or "", place.scheme == "smtps"
+        return aiosmtplib.SMTP(
+            hostname=host,
+            port=place.port or (465 if at_once else 587),
+            username=unquote(place.username) if place.username else None,
+            password=unquote(place.password or ""),
+            use_tls=at_once,
+            start_tls=False if at_once else None if is_loopback(host) else True,
+            tls_context=ssl.create_default_context(),
+            timeout=MAIL_SECONDS_MAX,
+        )
+
+    def _message(self, letter: Letter) -> EmailMessage:
         message = EmailMessage()
         message["From"] = self.carriers.mail_from
         message["To"] = letter.to
@@ -91,25 +108,4 @@ class Messenger:
         message["Message-ID"] = f"<{letter.id}@{self.carriers.mail_from.rpartition('@')[2].strip('>')}>"
         message["Auto-Submitted"] = "auto-generated"
         message.set_content(letter.text)
-        with _connected(self.carriers.smtp) as server:
-            server.send_message(message)
-
-
-@contextmanager
-def _connected(url: str) -> Iterator[smtplib.SMTP]:
-    """Always encrypted, but for a relay on this machine that does not offer it."""
-    place = urlsplit(url)
-    host = place.hostname or ""
-    trust = ssl.create_default_context()
-    server: smtplib.SMTP
-    if place.scheme == "smtps":
-        server = smtplib.SMTP_SSL(host, place.port or 465, timeout=MAIL_SECONDS_MAX, context=trust)
-    else:
-        server = smtplib.SMTP(host, place.port or 587, timeout=MAIL_SECONDS_MAX)
-    with server:
-        server.ehlo_or_helo_if_needed()
-        if place.scheme == "smtp" and (server.has_extn("starttls") or not is_loopback(host)):
-            server.starttls(context=trust)
-        if place.username:
-            server.login(unquote(place.username), unquote(place.password or ""))
-        yield server
+        return message

@@ -190,6 +190,12 @@ def select_to_change(record: type[Record], *names: str) -> sa.Select:
     return select_where(record, *names).with_for_update(key_share=True)
 
 
+@lru_cache(STATEMENTS_MAX)
+def select_to_rely_on(record: type[Record], *names: str) -> sa.Select:
+    """The same, kept from changing, by as many at once as want that."""
+    return select_where(record, *names).with_for_update(read=True)
+
+
 def select_among(
     record: type[Record], name: str, ids: list[str], only: str | None = None
 ) -> tuple[sa.Select, dict[str, Any]]:

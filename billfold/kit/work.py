@@ -20,6 +20,7 @@ from billfold.kit.database import (
     select_ids,
     select_past,
     select_to_change,
+    select_to_rely_on,
     select_where,
 )
 from billfold.kit.errors import NOT_FOUND, Problem, Refusal
@@ -157,6 +158,12 @@ class Work:
         found = self.connection.rows(record, select_to_change(record, "id"), {"id": id})
         if found:
             self._held[id] = found[0]
+        return found[0] if found else None
+
+    def rely_on(self, record: type[R], id: str) -> R | None:
+        """A row that is no organization's own and that nobody changes before this unit ends, whoever
+        else relies on it; None where there is none."""
+        found = self.connection.rows(record, select_to_rely_on(record, "id"), {"id": id})
         return found[0] if found else None
 
     def hold_or_insert(self, row: R) -> R:
