@@ -6,13 +6,14 @@ import gc
 import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from functools import partial
 
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
+from starlette.routing import Route, Router
 
-from billfold import control, demo_world
+from billfold import control, control_environments, demo_world
 from billfold.access import (
     health_v3,
     messages,
@@ -26,13 +27,17 @@ from billfold.access import (
 )
 from billfold.books import audit
 from billfold.door import reference
-from billfold.door.door import Door
+from billfold.door.arrival import Arrival
+from billfold.door.door import Door, Paths
 from billfold.door.https import OnlyHttps
 from billfold.door.messenger import Carriers, Messenger
 from billfold.door.openapi import document
 from billfold.door.pages import Pages
 from billfold.door.sender import Sender
 from billfold.door.watch import Watch
+from billfold.environments.host import PATH, PREFIX, Host
+from billfold.environments.listed import Listed
+from billfold.environments.sunset import Sunset
 from billfold.events import subscriptions_v3
 from billfold.events.delivery import make_deliverer
 from billfold.events.outbox import DELIVER, write_events
@@ -41,10 +46,11 @@ from billfold.examples import EXAMPLES
 from billfold.funding import bank_accounts_v3
 from billfold.kit import agenda, secrets, travel
 from billfold.kit.database import open_database
-from billfold.kit.environment import Environment, claim
-from billfold.kit.errors import Unavailable
+from billfold.kit.environment import Environment, claim, stored_now
+from billfold.kit.errors import NO_LONGER_SERVED, Refusal, Unavailable
 from billfold.kit.ids import Ids
-from billfold.kit.secrets import Passwords
+from billfold.kit.policy import Limits, Policy
+from billfold.kit.secrets import Passwords, Secrets
 from billfold.kit.work import Work
 from billfold.payables import bills_v3, payments, payments_v3, vendors_v3
 from billfold.settings import Settings, load
@@ -54,12 +60,15 @@ from billfold.v2 import sign_in as sign_in_v2
 VOICES = (
     sessions_v3, mfa_v3, users_v3, partners_v3, organizations_v3, verifications_v3,
     bank_accounts_v3, vendors_v3, bills_v3, payments_v3, subscriptions_v3, health_v3, control,
+    control_environments,
     sign_in_v2, server_v2,
 )  # fmt: skip
 TROUBLE_PAUSE_SECONDS = 1.0
 GARBAGE_MAX = 20_000
 OPERATIONS = [operation for voice in VOICES for operation in voice.operations]
-NOT_SERVED = [path for voice in VOICES for path in voice.operations.not_served]
+PATHS = Paths(OPERATIONS, [path for voice in VOICES for path in voice.operations.not_served])
+# What is answered after an environment's last day, by the first part of its path.
+STILL_SERVED = {"_control", "healthz", "metrics"}
 
 log = logging.getLogger("billfold")
 
@@ -80,100 +89,112 @@ async def check(billfold: "Billfold") -> None:
         await billfold.environment.database.close()
 
 
-class Billfold:
-    """A running environment with its agenda's handlers and its web application."""
+class Site:
+    """An environment as it is served: its database, its agenda, its door and its pages. The first one
+    lies at the root; `under` is what stands before the paths of another."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self, settings: Settings, secrets: Secrets, watch: Watch, url: str, policy: Policy,
+        limits: Limits, world: str | None, under: str = "",
+    ) -> None:  # fmt: skip
         self.settings = settings
-        policy = settings.environment_policy
+        self.sunset: Sunset | None = None
+        self.busy = 0
+        self.used_seconds = 0.0
         self.environment = Environment(
-            database=open_database(settings.database_url, settings.limits),
-            secrets=secrets.load(settings.folder, make=policy.makes_key),
+            database=open_database(url, limits),
+            secrets=secrets,
             policy=policy,
             ids=Ids(),
             post=post,
             passwords=Passwords(policy.cheap_passwords),
+            world=world,
             handlers={
                 payments.STEP: agenda.rule(payments.take_step),
                 verifications.DECIDE: agenda.rule(verifications.decide),
                 verifications.REVIEWED: agenda.rule(verifications.finish_review),
             },
         )
-        self.watch = Watch(settings.log == "requests", settings.slow_milliseconds / 1000)
+        self.watch = watch
+        self.under = under
         self.sender = Sender(policy, self.watch)
         self.environment.handlers[DELIVER] = make_deliverer(self.sender.send)
         self.messenger = Messenger(
             Carriers(settings.sms_url, settings.sms_token, settings.smtp, settings.mail_from)
         )
         self.environment.handlers[messages.SEND] = messages.make_carrier(self.messenger.carry)
-        self.door = Door(self.environment, OPERATIONS, self.watch, NOT_SERVED)
+        self.door = Door(self.environment, PATHS, self.watch)
         pages = [
             Route("/openapi.json", self._openapi),
             Route("/healthz", self._healthz),
             Route("/metrics", self._metrics),
             reference.route(OPERATIONS, EXAMPLES),
-            Route("/", lambda request: RedirectResponse("/docs")),
-            *Pages(self.environment, self.watch).routes,
+            Route("/", lambda request: RedirectResponse(f"{under}/docs")),
+            *Pages(self.environment, self.watch, under).routes,
         ]
         # By the first part of their paths, which those of the API do not share.
         self.pages = {page.path.split("/")[1] for page in pages}
-        self.web = Starlette(routes=pages, lifespan=self.lifespan)
-        self._serve = OnlyHttps(self._route) if settings.trusted_proxy else self._route
+        self.web = Router(routes=pages)
+        self._workers: list[asyncio.Task] = []
 
     async def __call__(self, scope, receive, send) -> None:
-        await self._serve(scope, receive, send)
-
-    async def _route(self, scope, receive, send) -> None:
-        """The API needs nothing of Starlette's; pages and the lifespan do. In both a slash at the end
-        of a path says nothing."""
-        if scope["type"] == "http":
-            path = scope["path"].strip("/")
-            if path.partition("/")[0] not in self.pages:
-                await self.door(scope, receive, send)
+        """The API needs nothing of Starlette's; pages do. In both a slash at the end of a path says
+        nothing."""
+        if self.sunset:
+            base = self.sunset.base(self._root(scope), scope["path"])
+            send = _adding(self.sunset.headers(base), send)
+            if await self._is_over(self.sunset, scope["path"]):
+                await self.door.refuse(scope, send, Refusal(NO_LONGER_SERVED, base))
                 return
-            scope = scope | {"path": f"/{path}"}
-        await self.web(scope, receive, send)
+        path = scope["path"].strip("/")
+        if path.partition("/")[0] not in self.pages:
+            await self.door(scope, receive, send)
+        else:
+            await self.web(scope | {"path": f"/{path}"}, receive, send)
 
-    @contextlib.asynccontextmanager
-    async def lifespan(self, _: object = None) -> AsyncIterator[None]:
+    def _root(self, scope) -> str:
+        """This server as its client calls it."""
+        public_url = self.settings.public_url.rstrip("/")
+        return public_url or Arrival.of(scope).addressed().removesuffix(self.under)
+
+    async def _is_over(self, sunset: Sunset, path: str) -> bool:
+        """By the environment's clock. Whoever runs it can still look at it, and move its time."""
+        if path.strip("/").partition("/")[0] in STILL_SERVED:
+            return False
+        now = await self.environment.read(stored_now)
+        return now >= sunset.ends
+
+    async def open(self) -> None:
         await self.environment.database.start()
-        starts = await claim(self.environment)
-        await travel.inherit(self.environment)
-        if self.settings.seed >= 0:
-            # Each start draws other ids than the one before it, and the same ones next time.
-            self.environment.ids = Ids(f"{self.settings.seed} {starts}")
-        if self.environment.policy.controlled:
-            await demo_world.ensure(self.environment)
-        workers = []
-        if self.settings.worker:
-            workers = [
-                asyncio.create_task(self._keep(do)) for do in (agenda.work_forever, travel.resume)
-            ]
-        warm = asyncio.create_task(asyncio.to_thread(_warm_up))
         try:
-            yield
-        finally:
-            for worker in workers:
-                worker.cancel()
-            await asyncio.gather(warm, *workers, return_exceptions=True)
-            await self.sender.close()
-            await self.messenger.close()
-            await self.door.uses.close()
+            starts = await claim(self.environment)
+            await travel.inherit(self.environment)
+            if self.settings.seed >= 0:
+                # Each start draws other ids than the one before it, and the same ones next time.
+                self.environment.ids = Ids(f"{self.settings.seed} {self.under}{starts}")
+            if self.environment.world is not None:
+                await demo_world.ensure(self.environment)
+        except BaseException:
             await self.environment.database.close()
+            raise
+        if self.settings.worker:
+            self._workers = [
+                asyncio.create_task(keep(partial(do, self.environment), do.__name__))
+                for do in (agenda.work_forever, travel.resume)
+            ]
 
-    async def _keep(self, do: Callable[[Environment], Awaitable[None]]) -> None:
-        """Do it again and again for as long as the server lives, whatever comes between."""
-        while True:
-            try:
-                await do(self.environment)
-            except Unavailable as trouble:
-                log.error("%s waits for the database: %s", do.__name__, trouble)
-            except Exception:
-                log.exception("%s goes on", do.__name__)
-            await asyncio.sleep(TROUBLE_PAUSE_SECONDS)
+    async def close(self) -> None:
+        for worker in self._workers:
+            worker.cancel()
+        await asyncio.gather(*self._workers, return_exceptions=True)
+        await self.sender.close()
+        await self.messenger.close()
+        await self.door.uses.close()
+        await self.environment.database.close()
 
     async def _openapi(self, request: Request) -> Response:
-        return Response(json.dumps(document(OPERATIONS)), media_type="application/json")
+        said = document(OPERATIONS) | {"servers": [{"url": self.under or "/"}]}
+        return Response(json.dumps(said), media_type="application/json")
 
     async def _healthz(self, request: Request) -> Response:
         """Whether requests can be served: the database answers."""
@@ -192,6 +213,99 @@ class Billfold:
             parked, late_seconds = None, 0.0
         said = self.watch.metrics(parked, late_seconds)
         return Response(said, media_type="text/plain; version=0.0.4")
+
+
+class Billfold:
+    """A running server: its first environment, and the host of the others."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        policy = settings.policy_of()
+        self.secrets = secrets.load(settings.folder, make=policy.makes_key)
+        self.watch = Watch(settings.log == "requests", settings.slow_milliseconds / 1000)
+        world = "" if policy.controlled else None
+        self.first = Site(
+            settings, self.secrets, self.watch, settings.database_url, policy, settings.limits, world
+        )
+        self.environment = self.first.environment
+        self.host = Host(settings, self.first, self._site)
+        self._lifespan = Router(lifespan=self.lifespan)
+        self._serve = OnlyHttps(self._route) if settings.trusted_proxy else self._route
+
+    async def __call__(self, scope, receive, send) -> None:
+        await self._serve(scope, receive, send)
+
+    async def _route(self, scope, receive, send) -> None:
+        if scope["type"] != "http":
+            await self._lifespan(scope, receive, send)
+        elif (lies := PATH.fullmatch(scope["path"])) is None:
+            await self.first(scope, receive, send)
+        else:
+            name, path = lies.groups()
+            there = scope | {"path": path or "/", "root_path": PREFIX + name}
+            try:
+                async with self.host.entered(name) as site:
+                    await site(there, receive, send)
+            except (Refusal, Unavailable) as trouble:
+                await self.first.door.refuse(there, send, trouble)
+
+    def _site(self, each: Listed, url: str) -> Site:
+        settings, under = self.settings, PREFIX + each.id
+        limits = replace(settings.limits, connections=settings.environment_connections)
+        policy = settings.policy_of(each.policy, under)
+        return Site(settings, self.secrets, self.watch, url, policy, limits, each.world, under)
+
+    @contextlib.asynccontextmanager
+    async def data(self, name: str | None = None) -> AsyncIterator[Environment]:
+        """The data of the first environment, or of another one, while nothing is served."""
+        await self.environment.database.start()
+        try:
+            if name is None:
+                yield self.environment
+            else:
+                await self.host.refresh()
+                async with self.host.entered(name) as site:
+                    yield site.environment
+        finally:
+            await self.host.close()
+            await self.environment.database.close()
+
+    @contextlib.asynccontextmanager
+    async def lifespan(self, _: object = None) -> AsyncIterator[None]:
+        await self.first.open()
+        await self.host.start()
+        keeper = asyncio.create_task(keep(self.host.keep, "the host"))
+        warm = asyncio.create_task(asyncio.to_thread(_warm_up))
+        try:
+            yield
+        finally:
+            keeper.cancel()
+            await asyncio.gather(warm, keeper, return_exceptions=True)
+            await self.host.close()
+            await self.first.close()
+
+
+async def keep(do: Callable[[], Awaitable[None]], name: str) -> None:
+    """Do it again and again for as long as the server lives, whatever comes between."""
+    while True:
+        try:
+            await do()
+        except Unavailable as trouble:
+            log.error("%s waits for the database: %s", name, trouble)
+        except Exception:
+            log.exception("%s goes on", name)
+        await asyncio.sleep(TROUBLE_PAUSE_SECONDS)
+
+
+def _adding(headers: list[tuple[bytes, bytes]], send: Callable) -> Callable:
+    """Send with these headers as well."""
+
+    async def send_more(message: dict) -> None:
+        if message["type"] == "http.response.start":
+            message = message | {"headers": [*message["headers"], *headers]}
+        await send(message)
+
+    return send_more
 
 
 def _warm_up() -> None:

@@ -27,6 +27,7 @@ Database = Annotated[str | None, typer.Option(help="postgresql://… instead of 
 PolicyName = Annotated[str | None, typer.Option(help="sandbox or production.")]
 
 
+Env = Annotated[str | None, typer.Option("--env", help="Another environment than the first.")]
 AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
 
 
@@ -99,17 +100,15 @@ def asked(do: Callable[[], Any]) -> Any:
         raise
 
 
-def on_data(settings: Settings, do: Callable[[Environment], Awaitable[T]]) -> T:
-    """Do something to the data, from this process: beside a running server on PostgreSQL, and instead
-    of one on SQLite, which has one writing process and says so."""
+def on_data(settings: Settings, do: Callable[[Environment], Awaitable[T]], env: str | None = None) -> T:
+    """Do something to the data of an environment, the first where none is named, from this process:
+    beside a running server on PostgreSQL, and instead of one on SQLite, which has one writing process
+    and says so."""
     billfold = prepared(replace(settings, worker=False))
 
     async def run() -> T:
-        await billfold.environment.database.start()
-        try:
-            return await do(billfold.environment)
-        finally:
-            await billfold.environment.database.close()
+        async with billfold.data(env) as environment:
+            return await do(environment)
 
     try:
         return asked(lambda: asyncio.run(run()))

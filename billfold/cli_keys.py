@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from billfold.cli_data import AsJson, Data, Database, PolicyName, new_password, on_data, plainly
+from billfold.cli_data import AsJson, Data, Database, Env, PolicyName, new_password, on_data, plainly
 from billfold.kit.errors import Unusable
 from billfold.settings import load
 
@@ -54,13 +54,16 @@ def list_keys(
     data: Data = None,
     database: Database = None,
     policy: PolicyName = None,
+    env: Env = None,
     as_json: AsJson = False,
 ) -> None:
     """What there is, the newest first: never the keys themselves."""
     from billfold.access import credentials
 
     settings, _ = load(data=data, database=database, policy=policy)
-    found = on_data(settings, lambda env: env.read(lambda work: credentials.listed(work, organization)))
+    found = on_data(
+        settings, lambda there: there.read(lambda work: credentials.listed(work, organization)), env
+    )
     if as_json:
         print(json.dumps([_view(key) for key in found], indent=2))
         return
@@ -88,6 +91,7 @@ def create_key(
     data: Data = None,
     database: Database = None,
     policy: PolicyName = None,
+    env: Env = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a key or token and show it, this once. The password of --partner-user is asked for, or
@@ -118,7 +122,7 @@ def create_key(
             return await _partner(environment, partner, partner_user, password)
         return await environment.write(makers[kind])
 
-    made = on_data(settings, make)
+    made = on_data(settings, make, env)
     if as_json:
         print(json.dumps(made, indent=2))
         return
@@ -133,13 +137,16 @@ def revoke_key(
     data: Data = None,
     database: Database = None,
     policy: PolicyName = None,
+    env: Env = None,
     as_json: AsJson = False,
 ) -> None:
     """End a key or token, and with it every session that was made with it."""
     from billfold.access import credentials
 
     settings, _ = load(data=data, database=database, policy=policy)
-    key = on_data(settings, lambda env: env.write(lambda work: credentials.revoke(work, which)))
+    key = on_data(
+        settings, lambda there: there.write(lambda work: credentials.revoke(work, which)), env
+    )
     if as_json:
         print(json.dumps(_view(key) | {"active": False}, indent=2))
         return

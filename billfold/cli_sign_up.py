@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from billfold.cli_data import AsJson, Data, Database, PolicyName, new_password, on_data, plainly
+from billfold.cli_data import AsJson, Data, Database, Env, PolicyName, new_password, on_data, plainly
 from billfold.kit.errors import Unusable
 from billfold.settings import Settings, load
 
@@ -25,6 +25,7 @@ def sign_up(
     data: Data = None,
     database: Database = None,
     policy: PolicyName = None,
+    env: Env = None,
     as_json: AsJson = False,
 ) -> None:
     """Make an organization, its administrator, a developer key and a second factor.
@@ -38,7 +39,7 @@ def sign_up(
     number = _phone(settings, phone)
     applicant = Applicant(organization, first_name, last_name, email, number)
     password = new_password("BILLFOLD_PASSWORD", email)
-    made = on_data(settings, lambda environment: make(environment, applicant, password))
+    made = on_data(settings, lambda environment: make(environment, applicant, password), env)
     shown = {
         "organizationId": made.organization_id, "userId": made.user_id, "username": made.username,
         "devKey": made.developer_key,
@@ -64,7 +65,7 @@ def _phone(settings: Settings, phone: str | None) -> str | None:
     """E.164, or None where an authenticator does it."""
     from billfold.kit.phones import us_number
 
-    policy = settings.environment_policy
+    policy = settings.policy_of()
     if phone is None and policy.authenticators:
         return None
     if not policy.texts:
@@ -84,6 +85,7 @@ def invite(
     data: Data = None,
     database: Database = None,
     policy: PolicyName = None,
+    env: Env = None,
 ) -> None:
     """Print a new link by which a user sets a password; links made before end."""
     from billfold.access import invitations
@@ -95,6 +97,7 @@ def invite(
             lambda environment: environment.write(
                 lambda work: invitations.link_for(work, organization, email)
             ),
+            env,
         )
     )
 
@@ -105,6 +108,7 @@ def verify(
     data: Data = None,
     database: Database = None,
     policy: PolicyName = None,
+    env: Env = None,
 ) -> None:
     """Vouch for an organization that signed up itself: from then on it may move money."""
     from billfold.access import verifications
@@ -113,5 +117,6 @@ def verify(
     on_data(
         settings,
         lambda environment: environment.write(lambda work: verifications.vouch_for(work, organization)),
+        env,
     )
     print(f"{organization} may move money")

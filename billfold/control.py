@@ -11,9 +11,11 @@ from billfold import demo_world
 from billfold.access import roles
 from billfold.access.messages import Channel, Message
 from billfold.access.roles import RoleType
+from billfold.demo_world import FIRST, World, world_of
 from billfold.door.gates import CONTROL
 from billfold.door.operations import Operations
 from billfold.door.wire import Nothing, Stamp, Wire, stamp
+from billfold.environments.listed import Listed
 from billfold.kit import agenda, travel
 from billfold.kit.clock import real
 from billfold.kit.environment import (
@@ -22,8 +24,9 @@ from billfold.kit.environment import (
     StoredClock,
     held_clock,
     stored_clock,
+    stored_now,
 )
-from billfold.kit.errors import INVALID_VALUE, MALFORMED, Refusal
+from billfold.kit.errors import INVALID_VALUE, MALFORMED, NOT_FOUND, Refusal
 from billfold.kit.tables import metadata
 from billfold.kit.travel import Journey
 from billfold.kit.work import Work
@@ -120,32 +123,48 @@ class ResetResponse(Wire):
     now: Stamp
 
 
-@operations.get("/_control/credentials", CONTROL)
-def get_credentials(work: Work) -> Credentials:
+@operations.get("/_control/credentials", CONTROL, refuses=[NOT_FOUND])
+async def get_credentials(environment: Environment) -> Credentials:
     """What is needed to sign in to the demo world."""
-    return Credentials(**KNOWN, next_process_date=earliest_process_date(work.now))
+    return await credentials_of(environment)
+
+
+async def credentials_of(environment: Environment) -> Credentials:
+    """Raises BDC_1205 for an environment without a demo world."""
+    if environment.world is None:
+        raise Refusal(NOT_FOUND, "there is no demo world here")
+    now = await environment.read(stored_now)
+    return _credentials(world_of(environment), earliest_process_date(now))
 
 
 def known_credentials() -> dict[str, Any]:
-    """What of the credentials is the same everywhere and always, as the wire names it."""
-    names = {field.name: field.encode_name for field in msgspec.structs.fields(Credentials)}
-    return {names[name]: msgspec.to_builtins(value) for name, value in KNOWN.items()}
+    """What of the first environment's credentials is the same everywhere and always."""
+    found = msgspec.to_builtins(_credentials(FIRST, date.min))
+    del found["nextProcessDate"]
+    return found
 
 
-KNOWN: dict[str, Any] = {
-    "username": demo_world.USERNAME, "password": demo_world.PASSWORD,
-    "organization_id": demo_world.ORGANIZATION_ID, "dev_key": demo_world.DEVELOPER_KEY,
-    "phone": demo_world.PHONE, "bank_account_id": demo_world.BANK_ACCOUNT_ID,
-    "vendor_id": demo_world.VENDOR_ID,
-    "partner": PartnerCredentials(
-        demo_world.PARTNER_USERNAME, demo_world.PARTNER_PASSWORD, demo_world.APPLICATION_KEY,
-        demo_world.PARTNER_DEVELOPER_KEY,
-    ),
-    "users": [
-        UserCredentials(role, demo_world.username(role), demo_world.user_id(role))
-        for role in roles.DEFAULTS
-    ],
-}  # fmt: skip
+def _credentials(world: World, next_process_date: date) -> Credentials:
+    return Credentials(
+        username=world.address(demo_world.USERNAME),
+        password=demo_world.PASSWORD,
+        organization_id=world.id(demo_world.ORGANIZATION_ID),
+        dev_key=world.developer_key,
+        phone=demo_world.PHONE,
+        bank_account_id=world.id(demo_world.BANK_ACCOUNT_ID),
+        vendor_id=world.id(demo_world.VENDOR_ID),
+        next_process_date=next_process_date,
+        partner=PartnerCredentials(
+            world.address(demo_world.PARTNER_USERNAME), demo_world.PARTNER_PASSWORD,
+            world.application_key, world.partner_developer_key,
+        ),
+        users=[
+            UserCredentials(
+                role, world.address(demo_world.username(role)), world.id(demo_world.user_id(role))
+            )
+            for role in roles.DEFAULTS
+        ],
+    )  # fmt: skip
 
 
 @operations.get("/_control/messages", CONTROL)
@@ -215,20 +234,25 @@ async def _journey(environment: Environment, request: ClockRequest) -> Journey:
 
 @operations.post("/_control/reset", CONTROL, status=200)
 async def reset(environment: Environment, request: Nothing = Nothing()) -> ResetResponse:
-    """Throw everything away and make the demo world anew, with the machine's time."""
+    """Throw everything away and make the demo world anew, with the machine's time. Environments
+    beside this one stay."""
     hashes = await demo_world.password_hashes(environment)
+    world = world_of(environment) if environment.world is not None else None
 
     def begin_anew(work: Work) -> None:
         stored = held_clock(work)
         for each in reversed(metadata.sorted_tables):
+            if each is Listed.table:
+                continue
             work.connection.execute(f"DELETE FROM {each.name}", [])
         version, now = stored.version + 1, real()
         anew = StoredClock(CLOCK_ID, version=version, policy=stored.policy, key_check=stored.key_check)
         work.connection.insert_new(anew)
         work.now = now
-        demo_world.fill(work, *hashes)
+        if world:
+            demo_world.fill(work, world, *hashes)
 
     async with environment.journeys:
-        await environment.write(begin_anew, demo_world.CALLER)
+        await environment.write(begin_anew, world.caller if world else None)
         await environment.read(stored_clock)
     return ResetResponse(stamp(environment.clock.now()))

@@ -1,8 +1,11 @@
 """The demo world: an organization to try everything with; the same ids and keys on every machine.
 
-Every constant is invented. The README lists them; later areas add their own here.
+Every constant is invented. The README lists them; later areas add their own here. They are the first
+environment's; another one's world is alike, with ids, names and keys of its own.
 """
 
+import hashlib
+from dataclasses import dataclass
 from datetime import date, timedelta
 
 from billfold.access import keys, mfa, partners, roles, verifications
@@ -62,6 +65,54 @@ PAYMENT_TERM_ID = "00p01DEMONET30DAdemo"
 CALLER = Caller(ORGANIZATION_ID, USER_ID, trusted=True)
 
 
+@dataclass(frozen=True, slots=True)
+class World:
+    """A demo world as one environment has it. `name` is that environment's; the first's has none."""
+
+    name: str
+    developer_key: str
+    application_key: str
+    partner_developer_key: str
+
+    def id(self, first: str) -> str:
+        """Of an object that the first one's world calls so."""
+        return first.replace("DEMO", _letters(self.name), 1) if self.name else first
+
+    def address(self, first: str) -> str:
+        """An e-mail address, which is also a user name: ada@demo.example, ada@demo.stage.example."""
+        return first.replace(".example", f".{self.name}.example") if self.name else first
+
+    @property
+    def caller(self) -> Caller:
+        return Caller(self.id(ORGANIZATION_ID), self.id(USER_ID), trusted=True)
+
+
+FIRST = World("", DEVELOPER_KEY, APPLICATION_KEY, PARTNER_DEVELOPER_KEY)
+
+
+def world_of(environment: Environment) -> World:
+    """The one that an environment began with; keys of another than the first's nobody can guess."""
+    assert environment.world is not None, "there is no demo world here"
+    name = environment.world
+    if not name:
+        return FIRST
+    mac = environment.secrets.mac
+    keys = (
+        mac("demo world", f"{name} {kind}".encode()).hex()[:32] for kind in ("dev", "app", "partner")
+    )
+    return World(name, *keys)
+
+
+def _letters(name: str) -> str:
+    """Four capitals in the place of DEMO, for ids that are no other environment's."""
+    number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8])
+    letters = []
+    for _ in "DEMO":
+        number, letter = divmod(number, 26)
+        letters.append(chr(ord("A") + letter))
+    return "".join(letters)
+
+
 def username(role: RoleType) -> str:
     return USERNAME if role is RoleType.ADMINISTRATOR else f"{OTHERS[role][0].lower()}@demo.example"
 
@@ -75,14 +126,15 @@ def user_id(role: RoleType) -> str:
 
 async def ensure(environment: Environment) -> None:
     """Fill an empty sandbox; does nothing where the demo organization is already."""
+    world = world_of(environment)
 
     def is_made(work: Work) -> bool:
-        return work.connection.first(Organization, id=ORGANIZATION_ID) is not None
+        return work.connection.first(Organization, id=world.id(ORGANIZATION_ID)) is not None
 
     if await environment.read(is_made):
         return
     hashes = await password_hashes(environment)
-    await environment.write(lambda work: fill(work, *hashes), CALLER)
+    await environment.write(lambda work: fill(work, world, *hashes), world.caller)
 
 
 async def password_hashes(environment: Environment) -> tuple[str, str]:
@@ -91,32 +143,36 @@ async def password_hashes(environment: Environment) -> tuple[str, str]:
     return await hash(PASSWORD), await hash(PARTNER_PASSWORD)
 
 
-def fill(work: Work, password_hash: str, partner_password_hash: str) -> None:
+def fill(work: Work, world: World, password_hash: str, partner_password_hash: str) -> None:
+    id = world.id
     organization = Organization(
-        ORGANIZATION_ID, "Demo Company", work.now, work.now,
+        id(ORGANIZATION_ID), "Demo Company", work.now, work.now,
         address=Address("1 Demo Way", "Floor 2", "Oakland", "CA", "94607", "US"),
         mailing_is_physical=True, phone="4155550142", owner=Owner("Ada Payer", date(1980, 2, 29)),
-        tax_id=work.secrets.seal("112223333", ORGANIZATION_ID), tax_id_type=TaxIdType.EIN,
+        tax_id=work.secrets.seal("112223333", id(ORGANIZATION_ID)), tax_id_type=TaxIdType.EIN,
         industry="Musical Instruments and Supplies", business_category="LLC",
         account_type=OrganizationType.BUSINESS,
     )  # fmt: skip
     if not work.connection.insert_new(organization):
         return
     roles.add_defaults(work)
-    keys.add_developer_key(work, DEVELOPER_KEY, organization_id=ORGANIZATION_ID)
-    _add_user(work, RoleType.ADMINISTRATOR, "Ada", "Payer", PHONE, password_hash, LOGIN_ID)
+    keys.add_developer_key(work, world.developer_key, organization_id=id(ORGANIZATION_ID))
+    _add_user(work, world, RoleType.ADMINISTRATOR, "Ada", "Payer", PHONE, password_hash, LOGIN_ID)
     for role, (first, last, phone) in OTHERS.items():
         login_id = f"00601DEMOL{role[:6]:0<6}demo"
-        _add_user(work, role, first, last, phone, password_hash, login_id)
-    partner = partners.add(work, "Demo Partner", APPLICATION_KEY, PARTNER_DEVELOPER_KEY, id=PARTNER_ID)
-    person = work.insert(Login(PARTNER_LOGIN_ID, PARTNER_USERNAME, partner_password_hash))
+        _add_user(work, world, role, first, last, phone, password_hash, login_id)
+    partner = partners.add(
+        work, "Demo Partner", world.application_key, world.partner_developer_key, id=id(PARTNER_ID)
+    )
+    name = world.address(PARTNER_USERNAME)
+    person = work.insert(Login(id(PARTNER_LOGIN_ID), name, partner_password_hash))
     partners.add_person(work, partner, person)
     verifications.vouch(work)
-    _add_statement(work)
-    _fill_books(work)
+    _add_statement(work, id(STATEMENT_ID))
+    _fill_books(work, world)
 
 
-def _add_statement(work: Work) -> None:
+def _add_statement(work: Work, id: str) -> None:
     """What the month before would have cost, to have one to look at."""
     last = work.today.replace(day=1) - timedelta(days=1)
     charges = [
@@ -124,7 +180,7 @@ def _add_statement(work: Work) -> None:
         Charge(3, "Checks", "payment", 199 * 3),
     ]  # fmt: skip
     work.add(
-        BillingStatement, id=STATEMENT_ID, amount_cents=sum(each.amount_cents for each in charges),
+        BillingStatement, id=id, amount_cents=sum(each.amount_cents for each in charges),
         period_start=last.replace(day=1), period_end=last, description=f"Billfold, {last:%B %Y}",
         invoice_date=last + timedelta(days=1), invoice_number=f"BF-{last:%Y%m}-1",
         payment_status=PaymentStatus.PAID, payment_date=last + timedelta(days=2), charges=charges,
@@ -132,36 +188,39 @@ def _add_statement(work: Work) -> None:
 
 
 def _add_user(
-    work: Work, role: RoleType, first: str, last: str, phone: str, password_hash: str, login_id: str
-) -> None:
-    name, id = username(role), user_id(role)
+    work: Work, world: World, role: RoleType, first: str, last: str, phone: str, password_hash: str,
+    login_id: str,
+) -> None:  # fmt: skip
+    name, id, login_id = world.address(username(role)), world.id(user_id(role)), world.id(login_id)
     work.insert(Login(login_id, name, password_hash))
     work.add(
         User, id=id, login_id=login_id, first_name=first, last_name=last, email=name,
-        role_id=roles.role_id(ORGANIZATION_ID, role), terms_accepted_time=work.now,
+        role_id=roles.role_id(world.id(ORGANIZATION_ID), role), terms_accepted_time=work.now,
     )  # fmt: skip
     mfa.add_phone(work, id, phone, Channel.TEXT)
 
 
-def _fill_books(work: Work) -> None:
+def _fill_books(work: Work, world: World) -> None:
+    account_id, bank_id = world.id(BANK_ACCOUNT_ID), world.id(VENDOR_BANK_ID)
     work.add(
-        BankAccount, id=BANK_ACCOUNT_ID, name_on_account="Demo Company", bank_name="Operating",
-        routing_number="322271627", number=work.secrets.seal("111222333", BANK_ACCOUNT_ID),
+        BankAccount, id=account_id, name_on_account="Demo Company", bank_name="Operating",
+        routing_number="322271627", number=work.secrets.seal("111222333", account_id),
         last4="2333", type=AccountType.CHECKING, owner_type=OwnerType.BUSINESS,
-        status=Status.VERIFIED, created_by=USER_ID, access_to_admins=True, default_payables=True,
-        chart_of_account_id=CLASSIFICATIONS["chart_of_account"][0],
+        status=Status.VERIFIED, created_by=world.id(USER_ID), access_to_admins=True,
+        default_payables=True,
+        chart_of_account_id=world.id(CLASSIFICATIONS["chart_of_account"][0]),
     )  # fmt: skip
     for kind, (id, name) in CLASSIFICATIONS.items():
-        work.add(Classification, id=id, kind=kind, name=name)
-    work.add(PaymentTerm, id=PAYMENT_TERM_ID, name="Net 30", days_due=30)
+        work.add(Classification, id=world.id(id), kind=kind, name=name)
+    work.add(PaymentTerm, id=world.id(PAYMENT_TERM_ID), name="Net 30", days_due=30)
     work.add(
-        Vendor, id=VENDOR_ID, name="Juniper Supply", account_type=VendorType.BUSINESS,
+        Vendor, id=world.id(VENDOR_ID), name="Juniper Supply", account_type=VendorType.BUSINESS,
         email="ap@juniper.example", address_line1="12 Oak St", address_city="Reno",
         address_state="NV", address_zip="89501", address_country="US",
         address_country_name="United States", payee_name="Juniper Supply",
         combine_payments=True, pay_by_type=PayByType.ACH, bank=VendorBank(
-            id=VENDOR_BANK_ID, name_on_account="Juniper Supply",
-            number=work.secrets.seal("987654321", VENDOR_BANK_ID), last4="4321",
+            id=bank_id, name_on_account="Juniper Supply",
+            number=work.secrets.seal("987654321", bank_id), last4="4321",
             routing_number="322271627", type=AccountType.CHECKING,
             owner_type=OwnerType.BUSINESS,
         ),

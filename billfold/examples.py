@@ -26,6 +26,7 @@ EXAMPLES = Examples(
         "BILL": ("createBill", "id"),
         "PAYMENT": ("createPayment", "id"),
         "SUBSCRIPTION": ("createSubscription", "id"),
+        "ENVIRONMENT": ("createEnvironment", "name"),
         "PARTNER_SESSION": ("partnerLogin", "sessionId"),
         "CHILD": ("createOrganization", "id"),
         "CHILD_USER": ("createPartnerUser", "id"),
@@ -65,6 +66,14 @@ EXAMPLES = Examples(
         },
         "createBulkBills": {"invoice": {"invoiceNumber": "1002", "invoiceDate": "2026-01-06"}},
         "updateBill": {"dueDate": "2026-02-06"},
+        "createEnvironment": {"name": "stage"},
+        "migrateKeys": {"name": "sandbox", "to": "$ENVIRONMENT"},
+        "setSunset": {"name": "sandbox", "date": "2028-12-31", "successor": "$ENVIRONMENT"},
+        "removeEnvironment": {"name": "$ENVIRONMENT"},
+        "createSignUp": {
+            "organization": "Guitars", "firstName": "Carla", "lastName": "Strings",
+            "email": "carla@guitars.example", "password": "seven green bicycles",
+        },
         "createPayment": {"billId": "$BILL", "vendorId": demo_world.VENDOR_ID},
     },
 )  # fmt: skip

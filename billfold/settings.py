@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from billfold.kit.addresses import is_loopback
 from billfold.kit.errors import Unusable
-from billfold.kit.policy import LIMITS, POLICIES, Limits, Policy
+from billfold.kit.policy import LIMITS, NAME_RULE, POLICIES, Limits, Policy, is_name
 
 PREFIX = "BILLFOLD_"
 FILE = "billfold.toml"
@@ -28,6 +28,13 @@ class Settings:
     # postgresql://…; empty: SQLite in the data folder.
     database: str = ""
     policy: str = "sandbox"
+    # What the first environment is called; empty: as its policy is.
+    name: str = ""
+    # BILL's documented rates also in a sandbox, where otherwise nobody is slowed down.
+    strict: bool = False
+    # Environments beside the first that are open at once, and of each on PostgreSQL the connections.
+    open_environments: int = 64
+    environment_connections: int = 2
     # Does this process work on the agenda (settlement, deliveries)?
     worker: bool = True
     # API processes; more than one needs PostgreSQL.
@@ -74,6 +81,11 @@ class Settings:
         return Limits(self.connections, self.connect_seconds, self.statement_seconds, self.lock_seconds)
 
     @property
+    def first(self) -> str:
+        """The name of the first environment."""
+        return self.name or self.policy
+
+    @property
     def base_url(self) -> str:
         """Without a slash at its end."""
         if self.public_url:
@@ -81,20 +93,21 @@ class Settings:
         host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.host, self.host)
         return f"{'https' if self.certificate else 'http'}://{host}:{self.port}"
 
-    @property
-    def environment_policy(self) -> Policy:
-        policy = POLICIES[self.policy]
+    def policy_of(self, name: str = "", under: str = "") -> Policy:
+        """What an environment allows, which is the first or lies under a path of this server."""
+        policy = POLICIES[name or self.policy]
         return replace(
             policy,
-            fixed_code=self.mfa_code or None,
+            fixed_code=(policy.controlled and self.mfa_code) or None,
+            limits_rates=policy.limits_rates or self.strict,
             texts=policy.keeps_messages or bool(self.sms_url and self.second_factor != "totp"),
             mails=policy.keeps_messages or bool(self.smtp),
             authenticators=self.second_factor != "sms",
             sign_up=policy.sign_up or self.signup,
             sign_in_failures_max=self.sign_in_failures,
             sign_in_pause_minutes=self.sign_in_pause,
-            base_url=self.base_url,
-            public_url=self.public_url.rstrip("/") or None,
+            base_url=self.base_url + under,
+            public_url=(self.public_url.rstrip("/") + under) if self.public_url else None,
         )
 
     @property
@@ -171,7 +184,12 @@ def _check(settings: Settings) -> None:
         raise Unusable(f"port must be 0 to 65535, not {settings.port}")
     if settings.workers < 1:
         raise Unusable(f"workers must be 1 or more, not {settings.workers}")
-    for name in ("connections", "connect_seconds", "statement_seconds", "lock_seconds"):
+    if not is_name(settings.first):
+        raise Unusable(f"name: {NAME_RULE}, not {settings.first!r}")
+    for name in (
+        "connections", "connect_seconds", "statement_seconds", "lock_seconds", "open_environments",
+        "environment_connections",
+    ):  # fmt: skip
         if getattr(settings, name) < 1:
             raise Unusable(f"{name} must be 1 or more, not {getattr(settings, name)}")
     if settings.sign_in_failures < 0 or settings.sign_in_pause < 1:
@@ -224,11 +242,12 @@ def _check_surroundings(settings: Settings) -> None:
         raise Unusable("trusted_proxy must be an address or a network such as 10.0.0.0/8") from None
 
 
-def check_production(settings: Settings) -> None:
-    """What must be there before somebody's real books are served; a sandbox needs none of it.
+def check_production(settings: Settings, policy: str = "") -> None:
+    """What must be there before somebody's real books are served; a sandbox needs none of it. Of
+    another environment than the first the policy is said.
 
     Raises Unusable with what is missing, in one sentence."""
-    if POLICIES[settings.policy].controlled:
+    if POLICIES[policy or settings.policy].controlled:
         return
     if not settings.certificate and not settings.trusted_proxy:
         raise Unusable(

@@ -82,7 +82,7 @@ def copied_postgres_url(request):
     server, template = (request.getfixturevalue(n) for n in ("postgres_url", "postgres_template"))
     name = "billfold_test"
     run_sql(
-        server, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)",
+        server, *(f'DROP DATABASE "{left}" WITH (FORCE)' for left in databases(server, name)),
         f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY",
     )  # fmt: skip
     return database_of(server, name)
@@ -173,6 +173,15 @@ def run_sql(url: str, *statements: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         for statement in statements:
             connection.execute(statement)
+
+
+def databases(server: str, name: str) -> list[str]:
+    """A database, and those of environments beside it, as far as they are there."""
+    with psycopg.connect(server) as connection:
+        found = connection.execute(
+            "SELECT datname FROM pg_database WHERE datname LIKE %s", [f"{name}%"]
+        )
+        return [each for (each,) in found]
 
 
 def database_of(server: str, name: str) -> str:

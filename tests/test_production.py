@@ -180,7 +180,7 @@ def test_secrets_of_the_settings_are_not_shown(tmp_path):
     ],
 )
 def test_how_people_are_reached_follows_from_the_settings(settings, texts, mails, authenticators):
-    policy = Settings(**settings).environment_policy
+    policy = Settings(**settings).policy_of()
     assert (policy.texts, policy.mails, policy.authenticators) == (texts, mails, authenticators)
 
 
@@ -194,11 +194,11 @@ def test_how_people_are_reached_follows_from_the_settings(settings, texts, mails
     ],
 )
 def test_links_begin_with_the_public_url_or_where_it_listens(settings, base):
-    assert Settings(**settings).environment_policy.base_url == base
+    assert Settings(**settings).policy_of().base_url == base
 
 
 def test_the_settings_come_from_the_environment_as_well(monkeypatch, tmp_path):
     monkeypatch.setenv("BILLFOLD_SIGNUP", "true")
     settings, origins = load(data=str(tmp_path), policy="production")
-    assert settings.environment_policy.sign_up and origins["signup"] == "BILLFOLD_SIGNUP"
-    assert not Settings(policy="production").environment_policy.sign_up
+    assert settings.policy_of().sign_up and origins["signup"] == "BILLFOLD_SIGNUP"
+    assert not Settings(policy="production").policy_of().sign_up

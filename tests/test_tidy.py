@@ -18,8 +18,9 @@ LAYERS = ["kit", "rules", "door", "voices", "app", "cli"]
 PLACES = {
     "kit": "kit", "door": "door", "control": "voices", "demo_world": "voices", "examples": "voices",
     "app": "app",
-    "cli": "cli", "cli_data": "cli", "cli_keys": "cli", "cli_sign_up": "cli", "console": "voices",
-    "v2": "voices",
+    "cli": "cli", "cli_data": "cli", "cli_environments": "cli", "cli_keys": "cli",
+    "cli_sign_up": "cli", "console": "voices",
+    "control_environments": "voices", "v2": "voices",
 }  # fmt: skip
 # The wall between rules and the wire: no rule knows what speaks HTTP.
 HTTP = {"starlette", "uvicorn", "aiohttp", "httpx2", "httpx", "urllib3"}

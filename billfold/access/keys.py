@@ -10,6 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 
 import sqlalchemy as sa
+from msgspec.structs import replace
 
 from billfold.kit import rates
 from billfold.kit.environment import Environment, stored_clock
@@ -123,6 +124,19 @@ def check_still(work: Work, id: str) -> None:
     found = work.rely_on(Key, id)
     if found is None or not found.active:
         raise Refusal(DEVELOPER_KEY_INACTIVE)
+
+
+def developer_keys(work: Work) -> list[Key]:
+    """Every active key of a program, whoever it was made for."""
+    return work.connection.where(Key, kind=KeyKind.DEVELOPER, active=True)
+
+
+def adopt(work: Work, found: list[Key]) -> int:
+    """Add keys of another environment that are not here yet: how many. Whom they were made for there
+    is nobody here; a partner's key opened that partner's organizations, and none of them is here."""
+    programs = [key for key in found if key.partner_id is None]
+    added = [replace(key, organization_id=None, user_id=None) for key in programs]
+    return sum(work.connection.insert_new(key) for key in added)
 
 
 async def admit_login(environment: Environment, kind: KeyKind, secret: str) -> Key:

@@ -17,6 +17,8 @@ class Arrival:
     headers: dict[bytes, bytes]
     peer: str
     scheme: str = "http"
+    # What stands before the path where an environment has one: /env/stage.
+    under: str = ""
     body: bytes = b""
     # Found out at the door: which operation is meant, and who asks.
     route: str = ""
@@ -31,7 +33,7 @@ class Arrival:
         client = scope.get("client")
         return cls(
             scope["method"], scope["path"], scope["query_string"], dict(scope["headers"]),
-            client[0] if client else "", scope["scheme"],
+            client[0] if client else "", scope["scheme"], scope.get("root_path", ""),
         )  # fmt: skip
 
     def header(self, name: str) -> str:
@@ -43,9 +45,9 @@ class Arrival:
         return self.header(name) or self.in_body.get(name, "")
 
     def addressed(self) -> str:
-        """This server as its client calls it; who names no host is given paths alone."""
+        """The environment as its client calls it; who names no host is given paths alone."""
         host = self.header("host")
-        return f"{self.scheme}://{host}" if host else ""
+        return f"{self.scheme}://{host}{self.under}" if host else self.under
 
     @property
     def declared_length(self) -> int:

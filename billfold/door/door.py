@@ -6,7 +6,7 @@ as fast as the first.
 
 import asyncio
 import re
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from time import perf_counter
 
 from billfold.access import sessions
@@ -35,30 +35,97 @@ JSON = (b"content-type", JSON_MEDIA)
 RETRY_AFTER = (b"retry-after", b"1")
 
 
-class Door:
-    def __init__(
-        self, environment: Environment, operations: list[Operation], watch: Watch,
-        not_served: Iterable[str] = (),
-    ) -> None:  # fmt: skip
-        self.environment = environment
-        self.watch = watch
-        self.uses = sessions.Uses(environment)
-        self.paths: dict = {}
+class Paths:
+    """The operation table as a tree of segments, for the doors of all environments."""
+
+    def __init__(self, operations: list[Operation], not_served: Iterable[str] = ()) -> None:
+        self.tree: dict = {}
         self.others = {each.dialect for each in operations} - {V3}
         for operation in operations:
             self._hang(operation)
         for path in not_served:
             self._place_for(path, [])
 
+    def dialect(self, path: str) -> Dialect:
+        """Known before the operation is, because paths that lead nowhere are refused as well."""
+        for other in self.others:
+            if other.paths.match(path):
+                return other
+        return V3
+
+    def find(self, method: str, path: str) -> tuple[Operation, dict]:
+        methods, values = self._place(path)
+        if method not in methods:
+            raise Refusal(WRONG_METHOD if methods else NO_SUCH_API, f"{method} {path}")
+        operation, names = methods[method]
+        return operation, dict(zip(names, values, strict=True))
+
+    def methods(self, path: str) -> list[str]:
+        return sorted(self._place(path)[0])
+
+    def _hang(self, operation: Operation) -> None:
+        assert operation.dialect is self.dialect(operation.path), f"not of here: {operation.path}"
+        names: list[str] = []
+        methods = self._place_for(operation.path, names)
+        assert operation.method not in methods, f"twice: {operation.method} {operation.path}"
+        methods[operation.method] = operation, names
+
+    def _place_for(self, path: str, names: list[str]) -> dict:
+        """The methods of a path, which are none at first; the names in it are added to `names`."""
+        place = self.tree
+        for segment in path.strip("/").split("/"):
+            if segment.startswith("{"):
+                names.append(segment[1:-1])
+                segment = ""
+            place = place.setdefault(segment, {})
+        return place.setdefault(None, {})
+
+    def _place(self, path: str) -> tuple[dict, list[str]]:
+        """The methods of a path and the values in it; double and trailing slashes say nothing."""
+        place, values = self.tree, []
+        if "\0" in path:
+            return {}, []  # No id holds one, and PostgreSQL takes it in no text.
+        for segment in path.split("/"):
+            if not segment:
+                continue
+            if segment in place:
+                place = place[segment]
+            elif "" in place:
+                place = place[""]
+                values.append(segment)
+            else:
+                return {}, []
+        return place.get(None, {}), values
+
+
+class Door:
+    def __init__(self, environment: Environment, paths: Paths, watch: Watch) -> None:
+        self.environment = environment
+        self.paths = paths
+        self.watch = watch
+        self.uses = sessions.Uses(environment)
+
     async def __call__(self, scope, receive, send) -> None:
-        began = perf_counter()
-        dialect = self._dialect(scope["path"])
+        dialect = self.paths.dialect(scope["path"])
         arrival = dialect.arrival.of(scope)
+        await self._respond(dialect, arrival, send, self._answer(arrival, receive))
+
+    async def refuse(self, scope, send, trouble: Exception) -> None:
+        """Answer a request with this, whatever it asks."""
+
+        async def answer() -> tuple[int, bytes, bytes]:
+            raise trouble
+
+        dialect = self.paths.dialect(scope["path"])
+        await self._respond(dialect, dialect.arrival.of(scope), send, answer())
+
+    async def _respond(self, dialect: Dialect, arrival: Arrival, send, answer: Awaitable) -> None:
+        began = perf_counter()
         refusal: Refusal | None = None
         headers = [JSON]
         error: Exception | None = None
         try:
-            status, body, media = await self._answer(arrival, receive)
+            status, body, media = await answer
             headers = [(b"content-type", media)]
         except Refusal as refused:
             refusal = refused
@@ -76,7 +143,7 @@ class Door:
         if refusal:
             status, body = dialect.refused(refusal, self.environment.clock.now())
             if status == WRONG_METHOD.status:
-                allowed = ", ".join(self._methods(arrival.path))
+                allowed = ", ".join(self.paths.methods(arrival.path))
                 headers.append((b"allow", allowed.encode()))
         request_id = self.watch.note(arrival, status, perf_counter() - began, error)
         headers += [(b"content-length", b"%d" % len(body)), (b"x-request-id", request_id)]
@@ -86,7 +153,7 @@ class Door:
         await send({"type": "http.response.body", "body": body})
 
     async def _answer(self, arrival: Arrival, receive) -> tuple[int, bytes, bytes]:
-        operation, arguments = self._find(arrival.method, arrival.path)
+        operation, arguments = self.paths.find(arrival.method, arrival.path)
         arrival.route = operation.path
         if operation.arrival_name:
             arguments[operation.arrival_name] = arrival
@@ -147,57 +214,6 @@ class Door:
         await self.environment.glance(
             lambda work: operation.gate.admit(work, arrival, operation.may, self.uses.check)
         )
-
-    def _dialect(self, path: str) -> Dialect:
-        """Known before the operation is, because paths that lead nowhere are refused as well."""
-        for other in self.others:
-            if other.paths.match(path):
-                return other
-        return V3
-
-    def _hang(self, operation: Operation) -> None:
-        assert operation.dialect is self._dialect(operation.path), f"not of here: {operation.path}"
-        names: list[str] = []
-        methods = self._place_for(operation.path, names)
-        assert operation.method not in methods, f"twice: {operation.method} {operation.path}"
-        methods[operation.method] = operation, names
-
-    def _place_for(self, path: str, names: list[str]) -> dict:
-        """The methods of a path, which are none at first; the names in it are added to `names`."""
-        place = self.paths
-        for segment in path.strip("/").split("/"):
-            if segment.startswith("{"):
-                names.append(segment[1:-1])
-                segment = ""
-            place = place.setdefault(segment, {})
-        return place.setdefault(None, {})
-
-    def _find(self, method: str, path: str) -> tuple[Operation, dict]:
-        methods, values = self._place(path)
-        if method not in methods:
-            raise Refusal(WRONG_METHOD if methods else NO_SUCH_API, f"{method} {path}")
-        operation, names = methods[method]
-        return operation, dict(zip(names, values, strict=True))
-
-    def _place(self, path: str) -> tuple[dict, list[str]]:
-        """The methods of a path and the values in it; double and trailing slashes say nothing."""
-        place, values = self.paths, []
-        if "\0" in path:
-            return {}, []  # No id holds one, and PostgreSQL takes it in no text.
-        for segment in path.split("/"):
-            if not segment:
-                continue
-            if segment in place:
-                place = place[segment]
-            elif "" in place:
-                place = place[""]
-                values.append(segment)
-            else:
-                return {}, []
-        return place.get(None, {}), values
-
-    def _methods(self, path: str) -> list[str]:
-        return sorted(self._place(path)[0])
 
 
 def _asked(arrival: Arrival) -> Asked:

@@ -39,7 +39,8 @@ def is_of_this_origin(request: Request, base_url: str | None) -> bool:
     if origin == "null":
         return site == "same-origin"
     ours = f"{request.url.scheme}://{request.headers.get('host', '')}"
-    return _plain(origin) in (_plain(ours), _plain(base_url or ours))
+    public = "://".join(urlsplit(base_url)[:2]) if base_url else ours
+    return _plain(origin) in (_plain(ours), _plain(public))
 
 
 def _plain(origin: str) -> str:

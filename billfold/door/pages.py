@@ -52,9 +52,12 @@ Does = Callable[[Request, Asked], Awaitable[Answer]]
 
 
 class Pages:
-    def __init__(self, environment: Environment, watch: Watch) -> None:
+    """`under` is what stands before the paths of an environment that is not the first."""
+
+    def __init__(self, environment: Environment, watch: Watch, under: str = "") -> None:
         self.environment = environment
         self.watch = watch
+        self.under = under
         self.marks = forgery.Marks(environment)
         self.routes = [
             self._page("/signup", self._sign_up, self._begin_sign_up),
@@ -198,7 +201,7 @@ class Pages:
         self, request: Request, page: Answer, refusal: Refusal | None = None, asked: Asked | None = None
     ) -> Response:
         if isinstance(page, Said):
-            return _html("said.html", 200, page=page)
+            return self._html("said.html", 200, page=page)
         cookie = self.marks.given(request)
         # Secrets are typed again; the rest is as it was.
         kept = {
@@ -206,7 +209,7 @@ class Pages:
             for each in page.fields if each.type != "password" and not each.digits
         }  # fmt: skip
         status = refusal.problems[0][0].status if refusal else 200
-        response = _html(
+        response = self._html(
             "form.html", status, form=page, kept=kept, mark=self.marks.mark(cookie),
             wrong=_wrong(page, refusal), picture=_picture(page.uri),
         )  # fmt: skip
@@ -215,7 +218,13 @@ class Pages:
 
     def _trouble(self, refusal: Refusal) -> Response:
         problem, about = refusal.problems[0]
-        return _html("said.html", problem.status, page=Said("This did not work", problem.say(about)))
+        return self._html(
+            "said.html", problem.status, page=Said("This did not work", problem.say(about))
+        )
+
+    def _html(self, template: str, status: int, **values) -> Response:
+        html = _templates().get_template(template).render(under=self.under, **values)
+        return Response(html, status, HEADERS, media_type="text/html")
 
 
 class Again(Exception):
@@ -284,11 +293,6 @@ def _picture(uri: str) -> str:
     import segno
 
     return segno.make(uri, error="m").png_data_uri(scale=5, border=4)
-
-
-def _html(template: str, status: int, **values) -> Response:
-    html = _templates().get_template(template).render(**values)
-    return Response(html, status, HEADERS, media_type="text/html")
 
 
 @cache

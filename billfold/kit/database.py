@@ -157,8 +157,30 @@ class Database(Protocol):
     def write(self, do: Callable[[Connection], T]) -> Awaitable[T]: ...
 
 
+class Place(Protocol):
+    """Where an installation's databases lie, its first one and those beside it. All but `beside` takes
+    its time, so it is done in a thread; what the database says is raised as Unavailable.
+
+    Of some a copy has the schema of its source, the others are migrated before they are filled."""
+
+    copies_schema: bool
+
+    def beside(self, name: str) -> str:
+        """The URL of the database of an environment; raises Unusable for a name that is too long."""
+
+    def exists(self, url: str) -> bool: ...
+    def create(self, url: str) -> None:
+        """Make it, empty; raises Unusable, with what to do, where that may not be."""
+
+    def drop(self, url: str) -> None:
+        """Throw it away, whoever still uses it; does nothing where there is none."""
+
+    def copy(self, source: str, url: str) -> None:
+        """Fill one that was made with what another one holds at one moment."""
+
+
 def open_database(url: str, limits: Limits | None = None) -> Database:
-    """`sqlite:path` or `postgresql://…`; the only place that asks which."""
+    """`sqlite:path` or `postgresql://…`. Only here, and in `place_of`, it is asked which."""
     if url.startswith("sqlite:"):
         from billfold.kit.sqlite import SqliteDatabase
 
@@ -166,6 +188,17 @@ def open_database(url: str, limits: Limits | None = None) -> Database:
     from billfold.kit.postgres import PostgresDatabase
 
     return PostgresDatabase(url, limits or Limits())
+
+
+def place_of(url: str) -> Place:
+    """Where databases like this one lie: of a SQLite file its folder, of PostgreSQL its server."""
+    if url.startswith("sqlite:"):
+        from billfold.kit.sqlite import SqlitePlace
+
+        return SqlitePlace(url)
+    from billfold.kit.postgres import PostgresPlace
+
+    return PostgresPlace(url)
 
 
 # Statements that every rule needs, built once per table and set of columns.

@@ -54,6 +54,10 @@ class Environment:
     known: Known = field(default_factory=Known)
     # What is done with an agenda item, by its kind.
     handlers: dict[str, Callable[["Environment", Any], Awaitable[None]]] = field(default_factory=dict)
+    # Whose demo world it holds, if any.
+    world: str | None = None
+    # Who keeps this installation's environments, where this is the first of them.
+    host: Any = None
     # One jump through time after the other.
     journeys: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -127,6 +131,12 @@ def stored_clock(work: Work) -> StoredClock:
     assert stored is not None, "the database has no clock: it was not migrated"
     work.follow(stored.version, stored.offset_ms, stored.still)
     return stored
+
+
+def stored_now(work: Work) -> datetime:
+    """The environment's time, whichever process has moved it."""
+    stored_clock(work)
+    return work.now
 
 
 def held_clock(work: Work) -> StoredClock:

@@ -67,6 +67,7 @@ NO_MESSENGER = Problem("BDC_1354", 400, "No way to send messages is set up on th
 
 # What was asked
 NO_SUCH_API = Problem("BDC_1121", 404, "There is no such API")
+NO_LONGER_SERVED = Problem("BDC_1005", 410, "This is no longer served. It goes on at {}")
 WRONG_METHOD = Problem("BDC_1121", 405, "There is no such API")
 NOT_JSON = Problem("BDC_1122", 400, "The body could not be read as JSON", "REQUEST")
 MISSING_PARAMETER = Problem("BDC_1108", 400, "A required parameter is missing: {}")

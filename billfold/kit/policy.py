@@ -1,6 +1,16 @@
 """What an environment allows: one object, chosen once; no rule asks which policy it is."""
 
+import re
 from dataclasses import dataclass
+
+# An environment's name stands in paths and, after the first one's, in names of databases.
+NAME_RULE = "must be a small letter, then up to 29 small letters, digits or hyphens"
+_NAME = re.compile("[a-z][a-z0-9-]{0,29}")
+
+
+def is_name(text: str) -> bool:
+    """Whether an environment may be called so (NAME_RULE)."""
+    return _NAME.fullmatch(text) is not None
 
 
 @dataclass(frozen=True, slots=True)

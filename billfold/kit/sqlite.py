@@ -14,7 +14,9 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from math import inf
+from pathlib import Path
 from time import monotonic
 from typing import TypeVar
 
@@ -34,6 +36,7 @@ CACHE_KIB = 8 * 1024
 STATEMENTS_KEPT = 128
 # 16 MB of log: pages that many commits touch are copied into the file once for all of them.
 CHECKPOINT_PAGES = 4_000
+COPIED_PAGES = 10_000  # At once, while a database is copied.
 PROGRESS_STEPS = 20_000  # How often a running statement looks at the time.
 
 # Not the request's fault and not ours: a full disk, a broken file, a query out of time.
@@ -220,6 +223,48 @@ class SqliteDatabase:
 
     def _out_of_time(self) -> bool:
         return monotonic() > self._deadline
+
+
+class SqlitePlace:
+    """The folder of the first file; those of other environments lie in one below it."""
+
+    copies_schema = True
+
+    def __init__(self, url: str) -> None:
+        self.folder = _file(url).parent / "environments"
+
+    def beside(self, name: str) -> str:
+        return f"sqlite:{self.folder / name}.db"
+
+    def exists(self, url: str) -> bool:
+        return _file(url).exists()
+
+    def create(self, url: str) -> None:
+        self.folder.mkdir(mode=0o700, exist_ok=True)
+        _file(url).touch(mode=0o600)
+
+    def drop(self, url: str) -> None:
+        # The file itself goes last: while it is there, so is the database.
+        for end in ("-wal", "-shm", "-journal", ""):
+            _file(url + end).unlink(missing_ok=True)
+
+    def copy(self, source: str, url: str) -> None:
+        """The backup API sees one moment, with what is still in the log."""
+        flags = apsw.SQLITE_OPEN_READONLY
+        try:
+            with (
+                closing(apsw.Connection(str(_file(source)), flags=flags)) as here,
+                closing(apsw.Connection(str(_file(url)))) as there,
+                there.backup("main", here, "main") as backup,
+            ):
+                while not backup.done:
+                    backup.step(COPIED_PAGES)
+        except TROUBLE as error:
+            raise Unavailable(str(error)) from error
+
+
+def _file(url: str) -> Path:
+    return Path(url.removeprefix("sqlite:"))
 
 
 def _commit_failed(cause: BaseException) -> CommitFailed:

@@ -1,0 +1,303 @@
+"""The host: keeps the environments of an installation, opens each when it is asked for, and makes,
+ends and removes them.
+
+The first is open for as long as the server lives, and its database holds the list. The others lie
+under /env/{name}; they close when nobody has used them for a minute. What falls due in one that is
+closed opens it again: in this process because it knows when that will be, and on PostgreSQL in every
+other one that works on the agenda because the list says when an environment was last used.
+"""
+
+import asyncio
+import logging
+import re
+from collections import OrderedDict, defaultdict
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from time import monotonic
+from typing import Protocol
+
+from billfold import migrations
+from billfold.environments import listed
+from billfold.environments.listed import Listed, State
+from billfold.environments.sunset import Sunset, after
+from billfold.kit import agenda
+from billfold.kit.database import place_of
+from billfold.kit.environment import Environment, stored_clock
+from billfold.kit.errors import (
+    NO_SUCH_API,
+    NOT_FOUND,
+    Refusal,
+    Unavailable,
+    Unusable,
+)
+from billfold.kit.work import Work
+from billfold.settings import Settings
+
+PREFIX = "/env/"
+PATH = re.compile("/+env/+([^/]+)(.*)", re.DOTALL)
+IDLE_SECONDS_MAX = 60.0
+TURN_SECONDS = 1.0
+# How often the list learns that an environment is in use; well below IDLE_SECONDS_MAX.
+NOTED_EVERY_SECONDS = 20.0
+TIDIED_EVERY_SECONDS = 60.0
+LEAVING_PAUSE_SECONDS = 0.02
+
+log = logging.getLogger("billfold")
+
+
+class Site(Protocol):
+    """An environment as it is served. `busy` counts the requests in it, `used` is when the last one
+    came (`monotonic`), and `sunset` its last day, if it has one."""
+
+    environment: Environment
+    sunset: Sunset | None
+    busy: int
+    used_seconds: float
+
+    async def open(self) -> None: ...
+    async def close(self) -> None: ...
+    async def __call__(self, scope, receive, send) -> None: ...
+
+
+# From an environment's place in the list and the URL of its database.
+Maker = Callable[[Listed, str], Site]
+
+
+class Host:
+    def __init__(self, settings: Settings, first: Site, make: Maker) -> None:
+        self.settings = settings
+        self.first = first
+        self.make = make
+        self.place = place_of(settings.database_url)
+        self.listed: dict[str, Listed] = {}
+        # Those that are open, the one that was used last at the end.
+        self._open: OrderedDict[str, Site] = OrderedDict()
+        self.locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        # When something falls due in one that is closed (`monotonic`).
+        self._awaited: dict[str, float] = {}
+        self._noted_seconds: dict[str, float] = {}
+        first.environment.host = self
+
+    @property
+    def book(self) -> Environment:
+        return self.first.environment
+
+    @property
+    def alone(self) -> bool:
+        return self.book.database.alone
+
+    # While the server lives
+
+    async def start(self) -> None:
+        policy, world = self.book.policy, self.book.world
+        await self.book.write(
+            lambda work: listed.list_first(work, self.settings.first, policy.name, world)
+        )
+        await self.refresh()
+        await self.tidy()
+        if self.settings.worker:
+            # Whether anything is due in them is known when they have been opened once.
+            self._awaited = dict.fromkeys(self._others(), monotonic())
+
+    async def close(self) -> None:
+        for name in list(self._open):
+            await self.close_site(name)
+
+    async def keep(self) -> None:
+        """Go round again and again: close what is idle, open what falls due, tidy what was left."""
+        tidied = monotonic()
+        while True:
+            await self.refresh()
+            await self._note_uses()
+            if monotonic() - tidied > TIDIED_EVERY_SECONDS:
+                await self.tidy()
+                tidied = monotonic()
+            await self._close_idle()
+            await self._open_due()
+            await asyncio.sleep(TURN_SECONDS)
+
+    async def refresh(self) -> None:
+        """Go by the list as it is stored, which another process may have changed."""
+        before = self.listed
+        rows = await self.book.read(listed.everyone)
+        self.listed = {each.id: each for each in rows}
+        self.first.sunset = self._sunset_of(self.settings.first)
+        for name, site in self._open.items():
+            if self.is_there(name):
+                site.sunset = self._sunset_of(name)
+        if self.settings.worker and before:
+            for name in set(self._others()) - self._open.keys():
+                old = before.get(name)
+                if old is None or old.used_time < self.listed[name].used_time:
+                    self._awaited.setdefault(name, monotonic())  # Used in another process.
+
+    async def tidy(self) -> None:
+        """Take away what was left half made or half removed, and what was ephemeral and is over."""
+        for each in list(self.listed.values()):
+            if listed.is_over(each) and each.id not in self._open:
+                name = each.id
+                await self.book.write(partial(listed.begin_removal, name=name))
+                await self.take_away(name)
+            elif listed.is_orphan(each, self.alone) and not self.locks[each.id].locked():
+                await self.take_away(each.id)
+
+    async def _note_uses(self) -> None:
+        for name, site in list(self._open.items()):
+            if site.used_seconds > self._noted_seconds.get(name, 0.0) + NOTED_EVERY_SECONDS:
+                await self._note_use(name)
+
+    async def _note_use(self, name: str) -> None:
+        self._noted_seconds[name] = monotonic()
+        await self.book.write(lambda work: listed.note_use(work, name))
+
+    async def _close_idle(self) -> None:
+        """Also one that another process has removed; but none in which something is just being done."""
+        for name, site in list(self._open.items()):
+            if self.is_there(name):
+                if monotonic() - site.used_seconds <= IDLE_SECONDS_MAX:
+                    continue
+                if await site.environment.read(agenda.late_seconds):
+                    continue
+            await self._close_unless_busy(name)
+
+    async def _close_unless_busy(self, name: str) -> None:
+        async with self.locks[name]:
+            site = self._open.get(name)
+            if site and not site.busy:
+                await self.close_site(name)
+
+    async def _open_due(self) -> None:
+        for name, moment in list(self._awaited.items()):
+            if not self.is_there(name):
+                del self._awaited[name]
+            elif moment <= monotonic():
+                try:
+                    async with self.entered(name):
+                        pass
+                except (Unavailable, Refusal) as trouble:
+                    log.error("environment %s does not open: %s", name, trouble)
+                    self._awaited[name] = monotonic() + TIDIED_EVERY_SECONDS
+
+    # Serving
+
+    @asynccontextmanager
+    async def entered(self, name: str) -> AsyncIterator[Site]:
+        """An environment, open until it is left (BDC_1121, 404, for one that is not there)."""
+        if name == self.settings.first:
+            yield self.first
+            return
+        site = self._open.get(name) if self.is_there(name) else None
+        if site is None:
+            site = await self._opened(name)
+        self._open.move_to_end(name)
+        site.busy += 1  # Nothing was waited for since it was seen to be open.
+        try:
+            yield site
+        finally:
+            site.busy -= 1
+            site.used_seconds = monotonic()
+
+    async def _opened(self, name: str) -> Site:
+        if not self.is_there(name) and not self.alone:
+            await self.refresh()  # Another process may just have made it.
+        if not self.is_there(name):
+            raise Refusal(NO_SUCH_API, f"there is no environment {name}")
+        async with self.locks[name]:
+            if name not in self._open:
+                await self.open_site(name)
+            return self._open[name]
+
+    async def open_site(self, name: str) -> Site:
+        """Whoever opens or closes one has its lock."""
+        await self._make_room()
+        url = self.place.beside(name)
+        try:
+            if not await asyncio.to_thread(self.place.exists, url):
+                raise Unavailable(f"the database of environment {name} is gone")
+            await asyncio.to_thread(migrations.prepare, url)
+            site = self.make(self.listed[name], url)
+            await site.open()
+        except Unusable as error:
+            raise Unavailable(f"environment {name}: {error}") from error
+        site.sunset = self._sunset_of(name)
+        site.used_seconds = monotonic()
+        self._open[name] = site
+        self._awaited.pop(name, None)
+        await self._note_use(name)
+        return site
+
+    async def _make_room(self) -> None:
+        """Close the one that was used longest ago, where as many are open as may be."""
+        while len(self._open) >= self.settings.open_environments:
+            name = next((name for name, site in self._open.items() if not site.busy), None)
+            if name is None:
+                raise Unavailable("too many environments are in use at once")
+            await self._close_unless_busy(name)
+
+    async def close_site(self, name: str) -> None:
+        site = self._open.pop(name, None)
+        if site is None:
+            return
+        try:
+            due = await site.environment.read(_seconds_to_next)
+        except Unavailable:
+            due = TIDIED_EVERY_SECONDS
+        if due is not None and self.settings.worker:
+            self._awaited[name] = monotonic() + due
+        await site.close()
+
+    def is_there(self, name: str) -> bool:
+        found = self.listed.get(name)
+        return found is not None and found.state is State.ACTIVE
+
+    def _others(self) -> list[str]:
+        return [name for name in self.listed if name != self.settings.first and self.is_there(name)]
+
+    def _sunset_of(self, name: str) -> Sunset | None:
+        found = self.listed.get(name)
+        if found is None or found.sunset_date is None:
+            return None
+        successor = found.successor or ""
+        if "://" not in successor:
+            successor = self.under(successor)
+        return Sunset(after(found.sunset_date), successor)
+
+    def under(self, name: str) -> str:
+        """What stands before the paths of an environment."""
+        return "" if name == self.settings.first else PREFIX + name
+
+    # What making and ending need
+
+    async def left(self, name: str, seconds_max: float) -> None:
+        """Wait until the last request has left an environment that none enters any more."""
+        site, until = self._open.get(name), monotonic() + seconds_max
+        while site and site.busy and monotonic() < until:
+            await asyncio.sleep(LEAVING_PAUSE_SECONDS)
+
+    async def take_away(self, name: str) -> None:
+        """Its database first: what is listed no more is found by nobody."""
+        await asyncio.to_thread(self.place.drop, self.place.beside(name))
+        await self.book.write(lambda work: listed.forget(work, name))
+        self._awaited.pop(name, None)
+        await self.refresh()
+
+    def url_of(self, name: str) -> str:
+        if name == self.settings.first:
+            return self.settings.database_url
+        return self.place.beside(name)
+
+    def found(self, name: str) -> Listed:
+        """Raises BDC_1205 (404) for one that is not there."""
+        if not self.is_there(name):
+            raise Refusal(NOT_FOUND, name)
+        return self.listed[name]
+
+
+def _seconds_to_next(work: Work) -> float | None:
+    """How long until something falls due; None where nothing does, or the clock stands."""
+    stored = stored_clock(work)
+    due = agenda.first_due(work)
+    if due is None or stored.still is not None:
+        return None
+    return max((due - work.now).total_seconds(), 0.0)

@@ -1,0 +1,112 @@
+"""The list of an installation's environments, which lies in the database of the first.
+
+Each of the others has a database of its own. One that is being made, or removed, is listed as such
+before anything is done and until all of it is: whoever finds it so after a crash takes it away.
+"""
+
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+
+from billfold.kit.clock import real
+from billfold.kit.database import select_where
+from billfold.kit.errors import NOT_FOUND, NOT_POSSIBLE, Refusal
+from billfold.kit.tables import Record, table
+from billfold.kit.work import Work
+
+# Longer than it takes to make or remove one.
+LEASE = timedelta(minutes=10)
+# An ephemeral one that nobody has used for so long disappears.
+EPHEMERAL_IDLE_MAX = timedelta(hours=1)
+
+
+class State(StrEnum):
+    MAKING = "MAKING"
+    ACTIVE = "ACTIVE"
+    REMOVING = "REMOVING"
+
+
+@table("environments")
+class Listed(Record, frozen=True):
+    """An environment; `id` is its name. Its times are the machine's.
+
+    `world` names the environment whose demo world it began with, which after a fork is another's.
+    `sunset_date` is the last day, in Pacific time, on which it is served; `successor` the environment
+    that goes on, or a URL. `lease` says until when whoever makes or removes it need not be doubted."""
+
+    policy: str
+    state: State
+    created_time: datetime
+    used_time: datetime
+    world: str | None = None
+    ephemeral: bool = False
+    sunset_date: date | None = None
+    successor: str | None = None
+    lease: datetime | None = None
+
+
+def list_first(work: Work, name: str, policy: str, world: str | None) -> None:
+    """The first is listed too, so that everything can be said of it but its removal."""
+    now = real()
+    work.connection.insert_new(Listed(name, policy, State.ACTIVE, now, now, world))
+
+
+def everyone(work: Work) -> list[Listed]:
+    """In the order of their names."""
+    return work.connection.rows(Listed, select_where(Listed), {})
+
+
+def begin(work: Work, name: str, policy: str, world: str | None, ephemeral: bool) -> None:
+    """Raises BDC_1143 (422) for a name that is taken."""
+    now = real()
+    made = Listed(name, policy, State.MAKING, now, now, world, ephemeral=ephemeral, lease=now + LEASE)
+    if not work.connection.insert_new(made):
+        raise Refusal(NOT_POSSIBLE, f"name: there is an environment {name} already")
+
+
+def complete(work: Work, name: str) -> Listed:
+    """From here on it is there. Raises BDC_1205 where it was taken away because it took too long."""
+    found = _held(work, name, State.MAKING)
+    work.change(found, state=State.ACTIVE, lease=None)
+    return found
+
+
+def end(work: Work, name: str, day: date, successor: str) -> Listed:
+    """Give it a last day, or another one (BDC_1205, 404, for one that is not there)."""
+    found = _held(work, name, State.ACTIVE)
+    work.change(found, sunset_date=day, successor=successor)
+    return found
+
+
+def begin_removal(work: Work, name: str) -> None:
+    """From here on it is gone for everybody but who removes it."""
+    work.change(_held(work, name, State.ACTIVE), state=State.REMOVING, lease=real() + LEASE)
+
+
+def forget(work: Work, name: str) -> None:
+    work.connection.delete(Listed, name)
+
+
+def note_use(work: Work, name: str) -> None:
+    work.connection.update(Listed, name, {"used_time": real()})
+
+
+def is_orphan(each: Listed, alone: bool) -> bool:
+    """Whether it was left half made or half removed. Where one process is `alone`, whoever was at it
+    before has died; elsewhere its lease runs out."""
+    if each.state is State.ACTIVE:
+        return False
+    return alone or each.lease is None or each.lease <= real()
+
+
+def is_over(each: Listed) -> bool:
+    """Whether an ephemeral one has been left by whoever made it."""
+    return (
+        each.ephemeral and each.state is State.ACTIVE and real() - each.used_time > EPHEMERAL_IDLE_MAX
+    )
+
+
+def _held(work: Work, name: str, state: State) -> Listed:
+    found = work.hold_shared(Listed, name)
+    if found is None or found.state is not state:
+        raise Refusal(NOT_FOUND, name)
+    return found
