@@ -5,8 +5,9 @@ from enum import StrEnum
 
 import msgspec
 
+from billfold import demo_world
 from billfold.access import sign_up
-from billfold.access.sign_up import Applicant
+from billfold.access.sign_up import Applicant, Made
 from billfold.control import Credentials, credentials_of
 from billfold.door.arrival import Arrival
 from billfold.door.gates import CONTROL
@@ -24,7 +25,9 @@ from billfold.kit.errors import (
     NOT_POSSIBLE,
     Refusal,
 )
+from billfold.kit.ids import derived
 from billfold.kit.phones import us_number
+from billfold.kit.work import Work
 
 operations = Operations("control")
 
@@ -101,13 +104,14 @@ class SignUpRequest(Wire, forbid_unknown_fields=True):
 
 
 class SignUpResponse(Wire):
-    """The developer key is shown this once."""
+    """The developer key is shown this once. Payments may be made from the bank account."""
 
     organization_id: str
     user_id: str
     username: str
     dev_key: str
     phone: str
+    bank_account_id: str
 
 
 @operations.post(ALL, CONTROL, refuses=[INVALID_VALUE, NOT_POSSIBLE, NOT_FOUND])
@@ -161,15 +165,26 @@ async def remove_environment(environment: Environment, name: str) -> None:
 @operations.post("/_control/sign-ups", CONTROL, refuses=[INVALID_VALUE, NOT_POSSIBLE, BAD_CREDENTIALS])
 async def create_sign_up(environment: Environment, request: SignUpRequest) -> SignUpResponse:
     """Found an organization with its administrator, a developer key and a telephone, as the sign-up
-    page does in two steps. Whoever has a login already proves its password."""
+    page does in two steps, and give it a verified bank account. Whoever has a login already proves its
+    password."""
     phone = us_number(request.phone)
     if phone is None:
         raise Refusal(INVALID_VALUE, "phone: must be a US phone number of ten digits")
     applicant = Applicant(
         request.organization, request.first_name, request.last_name, request.email, phone
     )
-    made = await sign_up.sign_up(environment, applicant, request.password)
-    return SignUpResponse(made.organization_id, made.user_id, made.username, made.developer_key, phone)
+
+    def add_account(work: Work, made: Made) -> None:
+        demo_world.add_account(work, made.user_id, request.organization, _account_of(made))
+
+    made = await sign_up.sign_up(environment, applicant, request.password, add_account)
+    return SignUpResponse(
+        made.organization_id, made.user_id, made.username, made.developer_key, phone, _account_of(made)
+    )
+
+
+def _account_of(made: Made) -> str:
+    return derived("bank_account", made.organization_id, "pays")
 
 
 def _host(environment: Environment) -> Host:

@@ -200,16 +200,22 @@ def _add_user(
     mfa.add_phone(work, id, phone, Channel.TEXT)
 
 
-def _fill_books(work: Work, world: World) -> None:
-    account_id, bank_id = world.id(BANK_ACCOUNT_ID), world.id(VENDOR_BANK_ID)
+def add_account(
+    work: Work, user_id: str, owner: str, id: str, chart_of_account_id: str | None = None
+) -> None:
+    """A verified bank account, from which a sandbox's organization pays."""
     work.add(
-        BankAccount, id=account_id, name_on_account="Demo Company", bank_name="Operating",
-        routing_number="322271627", number=work.secrets.seal("111222333", account_id),
-        last4="2333", type=AccountType.CHECKING, owner_type=OwnerType.BUSINESS,
-        status=Status.VERIFIED, created_by=world.id(USER_ID), access_to_admins=True,
-        default_payables=True,
-        chart_of_account_id=world.id(CLASSIFICATIONS["chart_of_account"][0]),
+        BankAccount, id=id, name_on_account=owner, bank_name="Operating", routing_number="322271627",
+        number=work.secrets.seal("111222333", id), last4="2333", type=AccountType.CHECKING,
+        owner_type=OwnerType.BUSINESS, status=Status.VERIFIED, created_by=user_id,
+        access_to_admins=True, default_payables=True, chart_of_account_id=chart_of_account_id,
     )  # fmt: skip
+
+
+def _fill_books(work: Work, world: World) -> None:
+    bank_id = world.id(VENDOR_BANK_ID)
+    chart_of_account_id = world.id(CLASSIFICATIONS["chart_of_account"][0])
+    add_account(work, world.id(USER_ID), "Demo Company", world.id(BANK_ACCOUNT_ID), chart_of_account_id)
     for kind, (id, name) in CLASSIFICATIONS.items():
         work.add(Classification, id=world.id(id), kind=kind, name=name)
     work.add(PaymentTerm, id=world.id(PAYMENT_TERM_ID), name="Net 30", days_due=30)

@@ -6,6 +6,7 @@ An address that nobody has proved would be a trap: its owner may be invited by o
 """
 
 import hmac
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -96,8 +97,12 @@ class SignUp(Record, frozen=True):
     attempts: int = 0
 
 
-async def sign_up(environment: Environment, applicant: Applicant, password: str) -> Made:
-    """All at once, for whoever runs this server and knows whose money it is: it may be moved.
+async def sign_up(
+    environment: Environment, applicant: Applicant, password: str,
+    then: Callable[[Work, Made], object] | None = None,
+) -> Made:  # fmt: skip
+    """All at once, for whoever runs this server and knows whose money it is: it may be moved. `then`
+    adds to it in the same unit.
 
     Raises BDC_1143 for a password that is too easy, BDC_1101 where the e-mail address is a login's
     whose password is another."""
@@ -107,6 +112,8 @@ async def sign_up(environment: Environment, applicant: Applicant, password: str)
     def make_known(work: Work) -> Made:
         made = make(work, vetted, secret)
         verifications.vouch(work)
+        if then:
+            then(work, made)
         return made
 
     return await environment.write(make_known)

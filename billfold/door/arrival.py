@@ -25,6 +25,8 @@ class Arrival:
     caller: Caller | None = None
     session: Session | None = None
     admitted: datetime | None = None
+    # Where it is counted as long as it is not answered, if it is: its key and organization.
+    flight: tuple[str, str] | None = None
     # Keys and session ids that an older form of a request has in its body.
     in_body: dict[str, str] = field(default_factory=dict)
 

@@ -7,14 +7,17 @@ as fast as the first.
 import asyncio
 import re
 from collections.abc import Awaitable, Iterable
+from datetime import datetime
 from time import perf_counter
 
 from billfold.access import sessions
+from billfold.access.sessions import Session
 from billfold.door import problems
 from billfold.door.arrival import Arrival
 from billfold.door.dialects import V3, Dialect
 from billfold.door.limits import ClientLeft, read_body
 from billfold.door.operations import JSON_MEDIA, Operation
+from billfold.door.traffic import Traffic
 from billfold.door.watch import Watch
 from billfold.kit.environment import Environment
 from billfold.kit.errors import (
@@ -104,6 +107,7 @@ class Door:
         self.paths = paths
         self.watch = watch
         self.uses = sessions.Uses(environment)
+        self.traffic = Traffic() if environment.policy.limits_rates else None
 
     async def __call__(self, scope, receive, send) -> None:
         dialect = self.paths.dialect(scope["path"])
@@ -170,6 +174,8 @@ class Door:
                 await self.environment.write(refusal.after, arrival.caller)
             raise
         finally:
+            if self.traffic:
+                self.traffic.leave(arrival)
             # Also by a call that was refused: the session itself was accepted.
             if arrival.session and arrival.admitted:
                 self.uses.note(arrival.session, arrival.admitted)
@@ -179,7 +185,7 @@ class Door:
         dialect = operation.dialect
 
         def unit(work: Work) -> bytes:
-            operation.gate.admit(work, arrival, operation.may, self.uses.check)
+            self._admit(work, operation, arrival)
             if operation.asks:
                 arguments["asked"] = _asked(arrival) if arrival.query else NOTHING_ASKED
             if operation.query_name:
@@ -192,7 +198,8 @@ class Door:
 
     async def _write(self, operation: Operation, arrival: Arrival, arguments: dict, receive) -> bytes:
         """The gate looks on its own: who is not admitted never stands in the writers' line."""
-        await self._admit(operation, arrival)
+        admit = lambda work: self._admit(work, operation, arrival)
+        await self.environment.glance(admit)
         dialect = operation.dialect
         if operation.query_name:
             arguments[operation.query_name] = dialect.query(operation, arrival)
@@ -201,7 +208,7 @@ class Door:
                 began = perf_counter()
                 arrival.body = await read_body(receive, arrival.declared_length)
                 if perf_counter() - began > ADMITTED_SECONDS_MAX:
-                    await self._admit(operation, arrival)
+                    await self.environment.glance(admit)
             arguments[operation.body_name] = dialect.body(operation, arrival)
         if operation.waits:
             return dialect.said(await operation.do(self.environment, **arguments))
@@ -210,10 +217,15 @@ class Door:
             lambda work: dialect.said(operation.do(work, **arguments)), arrival.caller
         )
 
-    async def _admit(self, operation: Operation, arrival: Arrival) -> None:
-        await self.environment.glance(
-            lambda work: operation.gate.admit(work, arrival, operation.may, self.uses.check)
-        )
+    def _admit(self, work: Work, operation: Operation, arrival: Arrival) -> None:
+        fresh = self.uses.check
+        if traffic := self.traffic:
+
+            def fresh(session: Session, now: datetime) -> None:
+                self.uses.check(session, now)
+                traffic.enter(arrival, session, now)
+
+        operation.gate.admit(work, arrival, operation.may, fresh)
 
 
 def _asked(arrival: Arrival) -> Asked:

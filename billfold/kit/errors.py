@@ -52,6 +52,7 @@ PHONE_IS_SET = Problem(
 )
 ROLE_MAY_NOT = Problem(None, 403, "The role of this user does not allow this.", "APPLICATION")
 ROLE_MAY_NOT_PAY = Problem("BDC_1150", 403, "The user may not do this with the organization's money.")
+TOO_MANY_AT_ONCE = Problem("BDC_1322", 422, "Too many requests of the organization at once: at most {}")
 RATE_REACHED = Problem("BDC_1144", 422, "The limit is reached: {}")
 
 NOT_HTTPS = Problem(None, 403, "This server is spoken to by https only, through its proxy.", "REQUEST")
