@@ -9,6 +9,7 @@ import socket
 import sys
 from contextlib import suppress
 from dataclasses import replace
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -99,16 +100,24 @@ def credentials(
         print(f"{name:18} {value}")
 
 
+class Story(StrEnum):
+    main = "main"
+    migration = "migration"
+
+
 @app.command()
 @plainly
 def demo(
+    story: Annotated[Story, typer.Argument(help="Which story.")] = Story.main,
     url: Annotated[str, typer.Option(help="Where a sandbox serves.")] = "http://127.0.0.1:8080",
 ) -> None:
-    """Play the main job against a running sandbox: sign in, bills, payments, webhooks, days passing."""
-    from billfold.demo import NoSandbox, Unexpected, play
+    """Play a story against a running sandbox. main: sign in, bills, payments, webhooks, days passing.
+    migration: a new sandbox beside an old one, developer keys carried over, the old one's last day."""
+    from billfold import demo, demo_migration
+    from billfold.demo import NoSandbox, Unexpected
 
     try:
-        play(url)
+        {Story.main: demo.play, Story.migration: demo_migration.play}[story](url)
     except NoSandbox as error:
         raise Unusable(str(error)) from None
     except Unexpected as error:
