@@ -12,7 +12,7 @@ from billfold.app import OPERATIONS
 from billfold.door.gates import CONTROL as CONTROL_GATE
 from billfold.door.gates import PUBLIC, Gate
 from billfold.environments import host as hosting
-from billfold.environments.listed import LEASE, Listed, State
+from billfold.environments.listed import Listed, State
 from billfold.kit.clock import real
 from tests.desk import CONTROL, EVENTS, LOGIN, LOGIN_V2, START, V2, V3
 
@@ -287,9 +287,8 @@ def test_what_falls_due_in_a_closed_one_opens_it(database_url, open_desk, monkey
 def test_what_was_left_half_done_is_taken_away(desk, state):
     host = desk.billfold.host
     now = real()
-    left = Listed("stage", "sandbox", state, now, now, "stage", lease=now - LEASE)
-    desk.writes(lambda work: work.insert(left), None)
-    host.place.create(host.place.beside("stage"))
+    desk.writes(lambda work: work.insert(Listed("stage", "sandbox", state, now, now, "stage")), None)
+    has_database(desk, "stage")
     restarts(desk)
     host = desk.billfold.host
     assert "stage" not in host.listed and not host.place.exists(host.place.beside("stage"))
@@ -310,12 +309,20 @@ def test_an_ephemeral_one_disappears_when_it_is_left(desk, monkeypatch):
 
 def test_a_database_of_somebody_else_is_not_touched(desk):
     host = desk.billfold.host
-    url = host.place.beside("stage")
-    host.place.create(url)
+    url = has_database(desk, "stage")
     status, said = refused_sentence(desk, "POST", ALL, {"name": "stage"})
-    assert status == 422 and "not ours" in said
+    assert status == 422 and "not of ours" in said
     assert host.place.exists(url)
-    host.place.drop(url)
+    assert "stage" not in [each["name"] for each in desk.call("GET", ALL, session="")["results"]]
+
+
+def has_database(desk, name: str) -> str:
+    """As somebody else, or somebody who died, has made it."""
+    place = desk.billfold.host.place
+    claim = place.claim(place.beside(name))
+    claim.create()
+    claim.release()
+    return place.beside(name)
 
 
 # Nothing of one can be read with what opens another.

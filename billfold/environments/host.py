@@ -22,7 +22,7 @@ from billfold.environments import listed
 from billfold.environments.listed import Listed, State
 from billfold.environments.sunset import Sunset, after
 from billfold.kit import agenda
-from billfold.kit.database import place_of
+from billfold.kit.database import Claim, place_of
 from billfold.kit.environment import Environment, stored_clock
 from billfold.kit.errors import (
     NO_SUCH_API,
@@ -41,7 +41,8 @@ TURN_SECONDS = 1.0
 # How often the list learns that an environment is in use; well below IDLE_SECONDS_MAX.
 NOTED_EVERY_SECONDS = 20.0
 TIDIED_EVERY_SECONDS = 60.0
-LEAVING_PAUSE_SECONDS = 0.02
+# How long its last requests may take before a database is thrown away under them.
+LEAVING_SECONDS_MAX, LEAVING_PAUSE_SECONDS = 5.0, 0.02
 
 log = logging.getLogger("billfold")
 
@@ -134,13 +135,12 @@ class Host:
 
     async def tidy(self) -> None:
         """Take away what was left half made or half removed, and what was ephemeral and is over."""
-        for each in list(self.listed.values()):
-            if listed.is_over(each) and each.id not in self._open:
-                name = each.id
-                await self.book.write(partial(listed.begin_removal, name=name))
-                await self.take_away(name)
-            elif listed.is_orphan(each, self.alone) and not self.locks[each.id].locked():
-                await self.take_away(each.id)
+        for name, each in list(self.listed.items()):
+            over = listed.is_over(each) and name not in self._open
+            if over or each.state is not State.ACTIVE:
+                async with self.locks[name], self.claimed(name) as claim:
+                    if claim:
+                        await self.take_away(name, claim)
 
     async def _note_uses(self) -> None:
         for name, site in list(self._open.items()):
@@ -269,16 +269,31 @@ class Host:
 
     # What making and ending need
 
-    async def left(self, name: str, seconds_max: float) -> None:
-        """Wait until the last request has left an environment that none enters any more."""
-        site, until = self._open.get(name), monotonic() + seconds_max
+    async def _left(self, name: str) -> None:
+        """Wait a while until the last request has left an environment that none enters any more."""
+        site, until = self._open.get(name), monotonic() + LEAVING_SECONDS_MAX
         while site and site.busy and monotonic() < until:
             await asyncio.sleep(LEAVING_PAUSE_SECONDS)
 
-    async def take_away(self, name: str) -> None:
-        """Its database first: what is listed no more is found by nobody."""
-        await asyncio.to_thread(self.place.drop, self.place.beside(name))
-        await self.book.write(lambda work: listed.forget(work, name))
+    @asynccontextmanager
+    async def claimed(self, name: str) -> AsyncIterator[Claim | None]:
+        """The database of an environment, for who makes it or takes it away; None where another process
+        is at it."""
+        claim = await asyncio.to_thread(self.place.claim, self.place.beside(name))
+        try:
+            yield claim
+        finally:
+            if claim:
+                await asyncio.to_thread(claim.release)
+
+    async def take_away(self, name: str, claim: Claim) -> None:
+        """It is listed as going; then its database goes, and then it is listed no more."""
+        await self.book.write(partial(listed.begin_removal, name=name))
+        await self.refresh()  # Nobody enters it from here on.
+        await self._left(name)
+        await self.close_site(name)
+        await asyncio.to_thread(claim.drop)
+        await self.book.write(partial(listed.forget, name=name))
         self._awaited.pop(name, None)
         await self.refresh()
 

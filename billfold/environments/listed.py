@@ -1,7 +1,8 @@
 """The list of an installation's environments, which lies in the database of the first.
 
 Each of the others has a database of its own. One that is being made, or removed, is listed as such
-before anything is done and until all of it is: whoever finds it so after a crash takes it away.
+before anything is done and until all of it is, and its database is claimed meanwhile: whoever finds one
+so that nobody claims, after a crash, takes it away.
 """
 
 from datetime import date, datetime, timedelta
@@ -13,8 +14,6 @@ from billfold.kit.errors import NOT_FOUND, NOT_POSSIBLE, Refusal
 from billfold.kit.tables import Record, table
 from billfold.kit.work import Work
 
-# Longer than it takes to make or remove one.
-LEASE = timedelta(minutes=10)
 # An ephemeral one that nobody has used for so long disappears.
 EPHEMERAL_IDLE_MAX = timedelta(hours=1)
 
@@ -41,7 +40,6 @@ class Listed(Record, frozen=True):
     ephemeral: bool = False
     sunset_date: date | None = None
     successor: str | None = None
-    lease: datetime | None = None
 
 
 def list_first(work: Work, name: str, policy: str, world: str | None) -> None:
@@ -58,7 +56,7 @@ def everyone(work: Work) -> list[Listed]:
 def begin(work: Work, name: str, policy: str, world: str | None, ephemeral: bool) -> None:
     """Raises BDC_1143 (422) for a name that is taken."""
     now = real()
-    made = Listed(name, policy, State.MAKING, now, now, world, ephemeral=ephemeral, lease=now + LEASE)
+    made = Listed(name, policy, State.MAKING, now, now, world, ephemeral=ephemeral)
     if not work.connection.insert_new(made):
         raise Refusal(NOT_POSSIBLE, f"name: there is an environment {name} already")
 
@@ -66,7 +64,7 @@ def begin(work: Work, name: str, policy: str, world: str | None, ephemeral: bool
 def complete(work: Work, name: str) -> Listed:
     """From here on it is there. Raises BDC_1205 where it was taken away because it took too long."""
     found = _held(work, name, State.MAKING)
-    work.change(found, state=State.ACTIVE, lease=None)
+    work.change(found, state=State.ACTIVE)
     return found
 
 
@@ -79,7 +77,8 @@ def end(work: Work, name: str, day: date, successor: str) -> Listed:
 
 def begin_removal(work: Work, name: str) -> None:
     """From here on it is gone for everybody but who removes it."""
-    work.change(_held(work, name, State.ACTIVE), state=State.REMOVING, lease=real() + LEASE)
+    if found := work.hold_shared(Listed, name):
+        work.change(found, state=State.REMOVING)
 
 
 def forget(work: Work, name: str) -> None:
@@ -88,14 +87,6 @@ def forget(work: Work, name: str) -> None:
 
 def note_use(work: Work, name: str) -> None:
     work.connection.update(Listed, name, {"used_time": real()})
-
-
-def is_orphan(each: Listed, alone: bool) -> bool:
-    """Whether it was left half made or half removed. Where one process is `alone`, whoever was at it
-    before has died; elsewhere its lease runs out."""
-    if each.state is State.ACTIVE:
-        return False
-    return alone or each.lease is None or each.lease <= real()
 
 
 def is_over(each: Listed) -> bool:

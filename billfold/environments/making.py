@@ -14,14 +14,11 @@ from billfold.access.sessions import Session
 from billfold.environments import listed
 from billfold.environments.host import Host
 from billfold.environments.listed import Listed
-from billfold.kit.database import select_where
-from billfold.kit.errors import INVALID_VALUE, NOT_POSSIBLE, Refusal, Unusable
+from billfold.kit.database import Claim, select_where
+from billfold.kit.errors import INVALID_VALUE, NOT_FOUND, NOT_POSSIBLE, Refusal, Unusable
 from billfold.kit.policy import NAME_RULE, POLICIES, is_name
 from billfold.kit.work import Work
 from billfold.settings import check_production
-
-# How long the last requests may take before a database is thrown away under them.
-LEAVING_SECONDS_MAX = 5.0
 
 
 async def create(
@@ -37,15 +34,18 @@ async def create(
     policy = policy or (origin.policy if origin else host.book.policy.name)
     _check_policy(host, policy, origin)
     world = origin.world if origin else name if POLICIES[policy].controlled else None
-    async with host.locks[name]:
-        await _check_room(host, name)
+    _check_place(host, name)
+    async with host.locks[name], host.claimed(name) as claim:
         await host.book.write(lambda work: listed.begin(work, name, policy, world, ephemeral))
+        await host.refresh()
+        if claim is None or await asyncio.to_thread(host.place.exists, host.place.beside(name)):
+            await host.book.write(lambda work: listed.forget(work, name))
+            raise Refusal(NOT_POSSIBLE, f"name: there is a database for {name} already, not of ours")
         try:
-            await _make(host, name, source)
+            await _make(host, name, source, claim)
             await host.book.write(lambda work: listed.complete(work, name))
         except BaseException as error:
-            await host.close_site(name)
-            await host.take_away(name)
+            await host.take_away(name, claim)
             if isinstance(error, Unusable):
                 raise Refusal(NOT_POSSIBLE, str(error)) from None
             raise
@@ -53,20 +53,16 @@ async def create(
     return host.listed[name]
 
 
-async def _check_room(host: Host, name: str) -> None:
-    """A database that is there already is somebody else's."""
+def _check_place(host: Host, name: str) -> None:
     try:
-        url = host.place.beside(name)
+        host.place.beside(name)
     except Unusable as error:
         raise Refusal(INVALID_VALUE, f"name: {error}") from None
-    if name not in host.listed and await asyncio.to_thread(host.place.exists, url):
-        raise Refusal(NOT_POSSIBLE, f"name: there is a database for {name} already, which is not ours")
 
 
-async def _make(host: Host, name: str, source: str | None) -> None:
-    await host.refresh()
+async def _make(host: Host, name: str, source: str | None, claim: Claim) -> None:
     url, place = host.place.beside(name), host.place
-    await asyncio.to_thread(place.create, url)
+    await asyncio.to_thread(claim.create)
     if source is None or not place.copies_schema:
         await asyncio.to_thread(migrations.migrate, url)
     if source is not None:
@@ -126,12 +122,10 @@ async def remove(host: Host, name: str) -> None:
         raise Refusal(NOT_POSSIBLE, "name: the first environment goes with its data")
     if heirs := [each.id for each in host.listed.values() if each.successor == name]:
         raise Refusal(NOT_POSSIBLE, f"name: clients of {', '.join(heirs)} are told to go on here")
-    async with host.locks[name]:
-        await host.book.write(lambda work: listed.begin_removal(work, name))
-        await host.refresh()  # Nobody enters it from here on.
-        await host.left(name, LEAVING_SECONDS_MAX)
-        await host.close_site(name)
-        await host.take_away(name)
+    async with host.locks[name], host.claimed(name) as claim:
+        if claim is None:
+            raise Refusal(NOT_FOUND, name)  # Another process is just removing it.
+        await host.take_away(name, claim)
 
 
 def _check_policy(host: Host, policy: str, origin: Listed | None) -> None:

@@ -157,6 +157,18 @@ class Database(Protocol):
     def write(self, do: Callable[[Connection], T]) -> Awaitable[T]: ...
 
 
+class Claim(Protocol):
+    """A database that nobody else makes or throws away, until it is let go or its process dies."""
+
+    def create(self) -> None:
+        """Make it, empty; raises Unusable, with what to do, where that may not be."""
+
+    def drop(self) -> None:
+        """Throw it away, whoever still uses it; does nothing where there is none."""
+
+    def release(self) -> None: ...
+
+
 class Place(Protocol):
     """Where an installation's databases lie, its first one and those beside it. All but `beside` takes
     its time, so it is done in a thread; what the database says is raised as Unavailable.
@@ -169,11 +181,9 @@ class Place(Protocol):
         """The URL of the database of an environment; raises Unusable for a name that is too long."""
 
     def exists(self, url: str) -> bool: ...
-    def create(self, url: str) -> None:
-        """Make it, empty; raises Unusable, with what to do, where that may not be."""
 
-    def drop(self, url: str) -> None:
-        """Throw it away, whoever still uses it; does nothing where there is none."""
+    def claim(self, url: str) -> Claim | None:
+        """None while another process has it."""
 
     def copy(self, source: str, url: str) -> None:
         """Fill one that was made with what another one holds at one moment."""

@@ -35,6 +35,8 @@ PREPARED_MAX = 1_000
 SILENCE_SECONDS = 3
 QUEUE_SECONDS_MAX = 10.0
 NAME_BYTES_MAX = 63
+# Any number: the first half of the locks that claim a database.
+CLAIMS = 8_024_002
 NEVER = inf
 
 # One snapshot for all that a read reads: a bill and its lines are of one moment.
@@ -93,23 +95,19 @@ class PostgresPlace:
             found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [_name_in(url)])
             return found.fetchone() is not None
 
-    def create(self, url: str) -> None:
-        """As the first one is: any text fits, and it is sorted by its bytes."""
-        name = _name_in(url)
-        make = SQL("CREATE DATABASE {} ENCODING 'UTF8' TEMPLATE template0").format(Identifier(name))
-        with self._connected() as connection:
-            try:
-                connection.execute(make)
-            except psycopg.errors.InsufficientPrivilege:
-                raise Unusable(
-                    f"the database user may not make the database {name}: a superuser gives leave with"
-                    f" ALTER ROLE {connection.info.user} CREATEDB"
-                ) from None
-
-    def drop(self, url: str) -> None:
-        with self._connected() as connection:
-            name = Identifier(_name_in(url))
-            connection.execute(SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
+    def claim(self, url: str) -> "PostgresClaim | None":
+        """A lock that PostgreSQL itself lets go of when the process dies."""
+        with _telling():
+            connection = psycopg.connect(
+                self.url, autocommit=True, connect_timeout=LIMITS.connect_seconds
+            )
+            name = _name_in(url)
+            lock = "SELECT pg_try_advisory_lock(%s, hashtext(%s))"
+            ((got,),) = connection.execute(lock, [CLAIMS, name]).fetchall()
+        if got:
+            return PostgresClaim(connection, name)
+        connection.close()
+        return None
 
     def copy(self, source: str, url: str) -> None:
         """Nobody who works on the source is disturbed, as they were by a template's copy."""
@@ -125,13 +123,50 @@ class PostgresPlace:
 
     @contextmanager
     def _connected(self, url: str | None = None) -> Iterator[psycopg.Connection]:
-        try:
-            with psycopg.connect(
-                url or self.url, autocommit=True, connect_timeout=LIMITS.connect_seconds
-            ) as connection:
-                yield connection
-        except (*TROUBLE, psycopg.ProgrammingError) as error:
-            raise Unavailable(str(error)) from error
+        seconds = LIMITS.connect_seconds
+        with (
+            _telling(),
+            psycopg.connect(url or self.url, autocommit=True, connect_timeout=seconds) as connection,
+        ):
+            yield connection
+
+
+class PostgresClaim:
+    """What is made and thrown away goes by the connection that has the lock: nothing of it happens
+    after that was let go."""
+
+    def __init__(self, connection: psycopg.Connection, name: str) -> None:
+        self.connection = connection
+        self.name = name
+
+    def create(self) -> None:
+        """As the first one is: any text fits, and it is sorted by its bytes."""
+        make = SQL("CREATE DATABASE {} ENCODING 'UTF8' TEMPLATE template0")
+        with _telling():
+            try:
+                self.connection.execute(make.format(Identifier(self.name)))
+            except psycopg.errors.InsufficientPrivilege:
+                raise Unusable(
+                    f"the database user may not make the database {self.name}: a superuser gives leave"
+                    f" with ALTER ROLE {self.connection.info.user} CREATEDB"
+                ) from None
+
+    def drop(self) -> None:
+        with _telling():
+            drop = SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
+            self.connection.execute(drop.format(Identifier(self.name)))
+
+    def release(self) -> None:
+        self.connection.close()
+
+
+@contextmanager
+def _telling() -> Iterator[None]:
+    """What PostgreSQL has against it, as Unavailable."""
+    try:
+        yield
+    except (*TROUBLE, psycopg.ProgrammingError) as error:
+        raise Unavailable(str(error)) from error
 
 
 def _name_in(url: str) -> str:

@@ -239,14 +239,9 @@ class SqlitePlace:
     def exists(self, url: str) -> bool:
         return _file(url).exists()
 
-    def create(self, url: str) -> None:
-        self.folder.mkdir(mode=0o700, exist_ok=True)
-        _file(url).touch(mode=0o600)
-
-    def drop(self, url: str) -> None:
-        # The file itself goes last: while it is there, so is the database.
-        for end in ("-wal", "-shm", "-journal", ""):
-            _file(url + end).unlink(missing_ok=True)
+    def claim(self, url: str) -> "SqliteClaim":
+        """The folder is one process' alone."""
+        return SqliteClaim(_file(url))
 
     def copy(self, source: str, url: str) -> None:
         """The backup API sees one moment, with what is still in the log."""
@@ -261,6 +256,23 @@ class SqlitePlace:
                     backup.step(COPIED_PAGES)
         except TROUBLE as error:
             raise Unavailable(str(error)) from error
+
+
+class SqliteClaim:
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def create(self) -> None:
+        self.file.parent.mkdir(mode=0o700, exist_ok=True)
+        self.file.touch(mode=0o600)
+
+    def drop(self) -> None:
+        # The file itself goes last: while it is there, so is the database.
+        for end in ("-wal", "-shm", "-journal", ""):
+            self.file.with_name(self.file.name + end).unlink(missing_ok=True)
+
+    def release(self) -> None:
+        """Nobody else was kept from it."""
 
 
 def _file(url: str) -> Path:

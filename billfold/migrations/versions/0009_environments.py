@@ -21,6 +21,5 @@ def upgrade() -> None:
         sa.Column('ephemeral', t.BOOLEAN, nullable=False),
         sa.Column('sunset_date', t.DATE, nullable=True),
         sa.Column('successor', t.TEXT, nullable=True),
-        sa.Column('lease', t.MOMENT, nullable=True),
         sa.PrimaryKeyConstraint('id'),
     )
