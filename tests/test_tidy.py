@@ -17,8 +17,8 @@ LAYERS = ["kit", "rules", "door", "voices", "app", "cli"]
 # Files and folders that are not rules, by the first part of their names.
 PLACES = {
     "kit": "kit", "door": "door", "control": "voices", "demo_world": "voices", "examples": "voices",
-    "app": "app",
-    "cli": "cli", "cli_data": "cli", "cli_keys": "cli", "cli_sign_up": "cli", "console": "voices",
+    "app": "app", "cli": "cli", "cli_carry": "cli",
+    "cli_data": "cli", "cli_keys": "cli", "cli_sign_up": "cli", "console": "voices",
     "v2": "voices",
 }  # fmt: skip
 # The wall between rules and the wire: no rule knows what speaks HTTP.
