@@ -363,6 +363,10 @@ WRONG = {
     "no JSON": (lambda lines: b"Dear Sir or Madam,\n", "no export of an organization"),
     "other JSON": (lambda lines: b'{"results": []}\n', "no export of an organization"),
     "no text": (lambda lines: b"\xff\xfe\0\n", "no export of an organization"),
+    "deep JSON": (lambda lines: b'{"format":' + b"[" * 100_000 + b"\n", "no export of an organization"),
+    "a deep line": (
+        lambda lines: b"\n".join([lines[0], b'{"table":' + b"[" * 100_000]), "line 2 .* cannot be used",
+    ),
     "a newer format": (
         lambda lines: b"\n".join(altered(lines, b'"version":1', b'"version":2')), "update Billfold",
     ),
@@ -485,6 +489,17 @@ def test_an_import_that_is_ended_leaves_nothing(data, tmp_path, place, how):
     assert (process.returncode, b"interrupted" in said) in [(-signal.SIGKILL, False), (2, True)], said
     taken = run("import", "--from", out, *elsewhere)
     assert taken.returncode == 0, taken.stderr
+
+
+def test_a_partner_from_elsewhere_is_made_under_its_id(tmp_path, place):
+    make = ["keys", "create", "appKey", "--partner", demo_world.PARTNER_ID]
+    there = ["--data", tmp_path / "elsewhere", *place]
+    assert run(*make, *there).returncode == 2
+    made = run(*make, "--name", "Pia's Partners", "--json", *there)
+    assert json.loads(made.stdout)["partnerId"] == demo_world.PARTNER_ID
+    again = run(*make, "--name", "Pia's Partners", *there)
+    assert again.returncode == 2 and "there is a partner" in again.stderr
+    assert json.loads(run(*make, "--json", *there).stdout)["partnerId"] == demo_world.PARTNER_ID
 
 
 def unread(pipe: int) -> int:

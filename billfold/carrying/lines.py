@@ -55,6 +55,8 @@ class Line(Struct, frozen=True, forbid_unknown_fields=True):
     sha256: str = ""
 
 
+# The last is what is nested too deeply.
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _opening, _header, _line = json.Decoder(Opening), json.Decoder(Header), json.Decoder(Line)
 
 
@@ -94,7 +96,7 @@ class Reader:
         line = self._next()
         try:
             opening = _opening.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNREADABLE:
             opening = Opening()
         if opening.format != FORMAT:
             raise Unusable("this is no export of an organization: `billfold export` makes one")
@@ -133,7 +135,7 @@ class Reader:
         """What a line says, or Unusable where it is none that could be written here."""
         try:
             return decode(said)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except UNREADABLE as error:
             raise self.wrong(str(error)) from None
 
     def wrong(self, what: str) -> Unusable:
