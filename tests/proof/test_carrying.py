@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -85,20 +85,20 @@ async def fill(options: list[str]) -> None:
 
 
 def history(work, number: int) -> tuple[Bill, BillLine, Event, AuditEntry]:
-    owned = ORG, work.now, work.now
-    id, event, day = work.ids.new("bill", work.now), work.ids.uuid(work.now), date(2027, 1, 4)
+    # One a millisecond: ids of one moment are told apart by chance, which is not meant for so many.
+    now = work.now + timedelta(milliseconds=number)
+    owned = ORG, now, now
+    id, event, day = work.ids.new("bill", now), work.ids.uuid(now), date(2027, 1, 4)
     bill = Bill(
         id, *owned, vendor_id=demo_world.VENDOR_ID, amount_cents=number, funding_cents=number,
         due_date=day, invoice_number=f"INV-{number}", invoice_date=day,
         created_by=demo_world.USER_ID, description="Strings and bows",
     )  # fmt: skip
-    line = BillLine(
-        work.ids.new("bill_line", work.now), *owned, bill_id=id, place=0, amount_cents=number
-    )
+    line = BillLine(work.ids.new("bill_line", now), *owned, bill_id=id, place=0, amount_cents=number)
     body = work.secrets.seal(BODY % id, event)
     told = Event(event, *owned, event_type="bill.created", subject_id=id, body=body)
     entry = AuditEntry(
-        work.ids.new("audit_entry", work.now), *owned, subject_id=id, user_id=demo_world.USER_ID,
+        work.ids.new("audit_entry", now), *owned, subject_id=id, user_id=demo_world.USER_ID,
         changes=[Change("description", None, "Strings and bows")],
     )  # fmt: skip
     return bill, line, told, entry
