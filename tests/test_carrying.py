@@ -25,7 +25,7 @@ from billfold.access.users import Login
 from billfold.app import OPERATIONS, Billfold
 from billfold.carrying import arriving, leaving
 from billfold.carrying.carried import TABLES, Carried
-from billfold.carrying.rows import kinds
+from billfold.carrying.rows import Fields, kinds
 from billfold.door.dialects import V3 as DIALECT
 from billfold.door.gates import DOWNLOADS
 from billfold.door.operations import in_path
@@ -36,6 +36,7 @@ from billfold.kit.idempotency import HEADER
 from billfold.kit.secrets import digest
 from billfold.kit.tables import Owned, metadata
 from billfold.payables.payments import Payment
+from billfold.payables.vendors import Vendor, VendorBank
 from tests.desk import LOGIN, V3, Desk
 from tests.fuzz.pool import Pool, camel
 from tests.fuzz.world import World
@@ -243,6 +244,14 @@ def test_every_table_says_whether_it_goes():
         assert issubclass(record, Owned) or name in {"consoles", "organizations", "logins", "agenda"}
         for key in record.table.foreign_keys:
             assert order[key.column.table.name] < order[name], f"{name} comes before what it refers to"
+
+
+def test_what_is_sealed_where_none_looks_is_found():
+    """So that no number goes as the bytes it lies in, which nobody could open elsewhere."""
+    numbers = msgspec.defstruct("Numbers", [("id", str), ("all", list[VendorBank])])
+    with pytest.raises(AssertionError, match=r"Numbers\.all is sealed where none looks"):
+        Fields(numbers)
+    assert Fields(Vendor).inner.keys() == {"bank"} and Fields(Vendor).sealed_names == ["tax_id"]
 
 
 def test_the_world_has_a_row_of_every_kind(world):
