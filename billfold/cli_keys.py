@@ -84,7 +84,12 @@ def create_key(
     partner_user: Annotated[
         str | None, typer.Option(help="appKey: also a person who signs in as the partner.")
     ] = None,
-    name: Annotated[str | None, typer.Option(help="syncToken: the user name it signs in by.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(
+            help="syncToken: the user name it signs in by; appKey: makes a partner of that id."
+        ),
+    ] = None,
     user: Annotated[
         str | None, typer.Option("--user", "--email", help="User name of the person it acts for.")
     ] = None,
@@ -119,7 +124,7 @@ def create_key(
     async def make(environment: Environment) -> dict[str, str]:
         if kind is Kind.APP_KEY:
             assert partner is not None
-            return await _partner(environment, partner, partner_user, password)
+            return await _partner(environment, partner, name, partner_user, password)
         return await environment.write(makers[kind])
 
     made = on_data(settings, make, env)
@@ -168,19 +173,22 @@ def _developer_key(work: Work, organization: str | None, partner: str | None) ->
 
 
 async def _partner(
-    environment: Environment, partner: str, username: str | None, password: str
+    environment: Environment, partner: str, name: str | None, username: str | None, password: str
 ) -> dict[str, str]:
-    """A known id is a partner that there is; anything else is the name of a new one."""
+    """An id is that of a partner that there is, or with a name that of one who comes from elsewhere;
+    anything else is the name of a new one."""
     from billfold.access import credentials, passwords
     from billfold.kit.ids import looks_like
 
     hash = await passwords.hashed(environment, password, username) if username else ""
 
     def make(work: Work) -> dict[str, str]:
-        if looks_like("partner", partner):
+        is_id = looks_like("partner", partner)
+        if is_id and not name:
             made = {"partnerId": partner, "appKey": credentials.application_key(work, partner)}
         else:
-            id, application_key, key = credentials.partner(work, partner)
+            new = (name, partner) if is_id and name else (partner, None)
+            id, application_key, key = credentials.partner(work, *new)
             made = {"partnerId": id, "appKey": application_key, "devKey": key}
         if username:
             credentials.partner_person(work, made["partnerId"], username, hash)

@@ -18,7 +18,7 @@ LAYERS = ["kit", "rules", "door", "voices", "app", "cli"]
 PLACES = {
     "kit": "kit", "door": "door", "control": "voices", "demo_world": "voices", "examples": "voices",
     "app": "app",
-    "cli": "cli", "cli_data": "cli", "cli_environments": "cli", "cli_keys": "cli",
+    "cli": "cli", "cli_carry": "cli", "cli_data": "cli", "cli_environments": "cli", "cli_keys": "cli",
     "cli_sign_up": "cli", "console": "voices",
     "control_environments": "voices", "v2": "voices",
 }  # fmt: skip

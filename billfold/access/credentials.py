@@ -37,11 +37,14 @@ def developer_key(work: Work, organization_id: str | None = None, partner_id: st
     return secret
 
 
-def partner(work: Work, name: str) -> tuple[str, str, str]:
-    """A new partner account: its id, application key and first developer key."""
+def partner(work: Work, name: str, id: str | None = None) -> tuple[str, str, str]:
+    """A new partner account: its id, application key and first developer key. One that has an id
+    elsewhere may have it here too, for its organizations to come after it."""
     stored_clock(work)
+    if id and work.connection.first(Partner, id=id):
+        raise Refusal(NOT_POSSIBLE, f"there is a partner {id} already")
     application_key, key = work.ids.token(), work.ids.token()
-    return partners.add(work, name, application_key, key).id, application_key, key
+    return partners.add(work, name, application_key, key, id).id, application_key, key
 
 
 def application_key(work: Work, partner_id: str) -> str:

@@ -89,6 +89,19 @@ class Environment:
             self.known.note(work.clock_state[0], work.learnt)
         return answer
 
+    async def read_at_length(self, do: Callable[[Work], T]) -> T:
+        """Read everything that is to be read as of one moment, however long that takes."""
+        answer, work = await self.database.read_at_length(self._unit(do))
+        self.clock.adopt(work.clock_state)
+        return answer
+
+    async def write_at_length(self, do: Callable[[Work], T]) -> T:
+        """Write so much that it is not kept in the unit of work but sent on, all of it or nothing. It
+        tells and plans nothing."""
+        answer, work = await self.database.write_at_length(self._unit(do))
+        self.clock.adopt(work.clock_state)
+        return answer
+
     def _unit(
         self, do: Callable[[Work], T], caller: Caller | None = None
     ) -> Callable[[Connection], tuple[T, Work]]:

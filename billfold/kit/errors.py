@@ -136,5 +136,9 @@ class Unavailable(Exception):
     """The database could not do it; nothing happened, and it may be asked again (503)."""
 
 
+class Conflict(Exception):
+    """Rows that contradict others: an id that is taken, a reference to what is not there."""
+
+
 class InDoubt(Unavailable):
     """The connection was lost while committing: whether it happened is not known (503)."""

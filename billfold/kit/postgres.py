@@ -9,7 +9,7 @@ import os
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from math import inf
 from queue import Empty, LifoQueue
 from threading import local
@@ -25,7 +25,7 @@ from psycopg.sql import SQL, Identifier
 from sqlalchemy.dialects.postgresql import psycopg as psycopg_dialect
 
 from billfold.kit.database import Connection
-from billfold.kit.errors import InDoubt, Unavailable, Unusable
+from billfold.kit.errors import Conflict, InDoubt, Unavailable, Unusable
 from billfold.kit.policy import LIMITS, Limits
 from billfold.kit.tables import metadata
 
@@ -43,6 +43,9 @@ NEVER = inf
 BEGIN_READ = b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 # A lock that was waited for shows the row as it is then, whatever isolation the server prefers.
 BEGIN_WRITE = b"BEGIN ISOLATION LEVEL READ COMMITTED"
+
+# A statement that reads everything takes long, and between two of them a file is read.
+PATIENT = "-c statement_timeout=0 -c idle_in_transaction_session_timeout=0"
 
 # Not the request's fault and not ours. Internal are, to psycopg, a server that may only be read
 # (another has become the first), broken storage, and a time-out of the server's own.
@@ -289,6 +292,23 @@ class PostgresDatabase:
     def write(self, do: Callable[[Connection], T]) -> Awaitable[T]:
         return self._loop.run_in_executor(self._threads, self._unit, self._write, do, monotonic())
 
+    async def read_at_length(self, do: Callable[[Connection], T]) -> T:
+        return await asyncio.to_thread(self._at_length, BEGIN_READ, do)
+
+    async def write_at_length(self, do: Callable[[Connection], T]) -> T:
+        return await asyncio.to_thread(self._at_length, BEGIN_WRITE, do)
+
+    def _at_length(self, begin: bytes, do: Callable[[Connection], T]) -> T:
+        try:
+            with closing(self._dial(PATIENT)) as driver:
+                connection = PostgresConnection(driver)
+                connection.command(begin)
+                return connection.transaction(do)
+        except psycopg.IntegrityError as error:
+            raise Conflict(str(error).splitlines()[0]) from error
+        except TROUBLE as error:
+            raise Unavailable(str(error)) from error
+
     async def _watch(self) -> None:
         """Statements have a time of their own, which the server keeps; one that is frozen, or that the
         network lost, does not, and nobody shall wait for it for ever."""
@@ -352,19 +372,20 @@ class PostgresDatabase:
             raise
 
     def _connect(self) -> PostgresConnection:
-        limits = self.limits
-        options = (
-            f"-c timezone=UTC -c statement_timeout={limits.statement_seconds}s"
-            f" -c lock_timeout={limits.lock_seconds}s"
-        )
         self._give_back()
+        driver = self._dial(f"-c statement_timeout={self.limits.statement_seconds}s")
+        connection = PostgresConnection(driver)
+        self._open.add(connection)
+        return self._use(connection)
+
+    def _dial(self, more: str) -> psycopg.Connection:
+        limits = self.limits
+        options = f"-c timezone=UTC {more} -c lock_timeout={limits.lock_seconds}s"
         driver = psycopg.connect(
             self.url, autocommit=True, options=options, connect_timeout=limits.connect_seconds
         )
         driver.prepared_max = PREPARED_MAX
-        connection = PostgresConnection(driver)
-        self._open.add(connection)
-        return self._use(connection)
+        return driver
 
     def _use(self, connection: PostgresConnection) -> PostgresConnection:
         self._give_back()

@@ -24,7 +24,7 @@ import apsw
 from sqlalchemy.dialects import sqlite
 
 from billfold.kit.database import Connection
-from billfold.kit.errors import Unavailable, Unusable
+from billfold.kit.errors import Conflict, Unavailable, Unusable
 
 # Older libraries can corrupt a WAL database: sqlite.org/wal.html#the_wal_reset_bug
 SQLITE_VERSION_MIN = (3, 51, 3)
@@ -137,6 +137,12 @@ class SqliteDatabase:
             self._idle.clear()
             self._gather(0)
         return await answer
+
+    async def read_at_length(self, do: Callable[[Connection], T]) -> T:
+        return await asyncio.to_thread(_at_length, self.path, "BEGIN", do)
+
+    async def write_at_length(self, do: Callable[[Connection], T]) -> T:
+        return await asyncio.to_thread(_at_length, self.path, "BEGIN IMMEDIATE", do)
 
     def _gather(self, seen: int) -> None:
         """Let the loop turn for as long as each turn brings more writes: a commit costs the same for
@@ -283,6 +289,22 @@ def _commit_failed(cause: BaseException) -> CommitFailed:
     failed = CommitFailed(str(cause))
     failed.__cause__ = cause
     return failed
+
+
+def _at_length(path: str, begin: str, do: Callable[[Connection], T]) -> T:
+    """What grows out of the cache goes to the log on the disk, where it is nothing without a COMMIT."""
+    connection = SqliteConnection(_open(path, writes=begin != "BEGIN"))
+    try:
+        connection.execute(begin, [])
+        answer = do(connection)
+        connection.execute("COMMIT", [])
+        return answer
+    except apsw.ConstraintError as error:
+        raise Conflict(str(error)) from error
+    except TROUBLE as error:
+        raise Unavailable(str(error)) from error
+    finally:
+        connection.driver.close()
 
 
 def _open(path: str, writes: bool) -> apsw.Connection:

@@ -31,6 +31,8 @@ DATES_MAX = 1_000
 
 # By the prefix of its ids, so that an id can be looked up without importing its area.
 RECORDS: dict[str, type["Record"]] = {}
+# By the name of its table.
+TABLES: dict[str, type["Record"]] = {}
 
 metadata = sa.MetaData(
     naming_convention={"ix": "ix_%(column_0_N_label)s", "fk": "fk_%(table_name)s_%(column_0_name)s"}
@@ -179,6 +181,7 @@ def table(
         record.dated = "updated_time" in record.__struct_fields__
         record.ids = kinds[0] if len(kinds) == 1 else None
         RECORDS.update({PREFIXES[kind]: record for kind in kinds})
+        TABLES[name] = record
         return record
 
     return describe
