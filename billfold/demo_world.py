@@ -16,8 +16,9 @@ from billfold.books.classifications import Classification, PaymentTerm
 from billfold.funding.bank_accounts import AccountType, BankAccount, OwnerType, Status
 from billfold.kit.environment import Environment
 from billfold.kit.work import Caller, Work
+from billfold.payables.vendor_bank_accounts import VendorBankAccount
 from billfold.payables.vendors import AccountType as VendorType
-from billfold.payables.vendors import PayByType, Vendor, VendorBank
+from billfold.payables.vendors import PayByType, Vendor
 
 ORGANIZATION_ID = "00801DEMOCOMPANYdemo"
 USER_ID = "00601DEMOADMIN00demo"
@@ -159,10 +160,11 @@ def _fill_books(work: Work) -> None:
         email="ap@juniper.example", address_line1="12 Oak St", address_city="Reno",
         address_state="NV", address_zip="89501", address_country="US",
         address_country_name="United States", payee_name="Juniper Supply",
-        combine_payments=True, pay_by_type=PayByType.ACH, bank=VendorBank(
-            id=VENDOR_BANK_ID, name_on_account="Juniper Supply",
-            number=work.secrets.seal("987654321", VENDOR_BANK_ID), last4="4321",
-            routing_number="322271627", type=AccountType.CHECKING,
-            owner_type=OwnerType.BUSINESS,
-        ),
+        combine_payments=True, pay_by_type=PayByType.ACH, bank_account_id=VENDOR_BANK_ID,
+    )  # fmt: skip
+    work.add(
+        VendorBankAccount, id=VENDOR_BANK_ID, vendor_id=VENDOR_ID, name_on_account="Juniper Supply",
+        number=work.secrets.seal("987654321", VENDOR_BANK_ID), last4="4321", country="US",
+        created_by=USER_ID, routing_number="322271627", type=AccountType.CHECKING,
+        owner_type=OwnerType.BUSINESS,
     )  # fmt: skip
