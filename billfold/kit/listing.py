@@ -59,7 +59,8 @@ R = TypeVar("R", bound=Record)
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A wire name's column, its operators ("" for none), and how its text becomes a value."""
+    """A wire name's column, its operators ("" for none), and how its text becomes a value, or
+    values (a tuple) of which any is meant."""
 
     column: str
     ops: tuple[str, ...]
@@ -205,11 +206,13 @@ def _understood(asked: Sequence[Condition], fields: Mapping[str, Field]) -> tupl
         if op not in field.ops:
             raise Refusal(FILTER_OPERATOR, f"{name}:{op}")
         try:
-            parsed = [field.parse(text) for text in texts]
+            parsed = [each for text in texts for each in _as_tuple(field.parse(text))]
         except (ValueError, KeyError, ArithmeticError):
             raise Refusal(INVALID_PARAMETER, f"{name}: {','.join(texts)}") from None
         if len(parsed) > CHOICES_MAX:
             raise Refusal(INVALID_PARAMETER, f"{name}: more than {CHOICES_MAX} values")
+        if len(parsed) > 1:
+            op = {"eq": "in", "ne": "nin"}.get(op, op)
         if op == "sw":
             start = str(parsed[0]).translate(LOWER)
             parsed = [start, _next_text(start)]
@@ -221,6 +224,10 @@ def _understood(asked: Sequence[Condition], fields: Mapping[str, Field]) -> tupl
         values |= zip(names, parsed, strict=True)
         conditions.append((field.column, op, names, field.among))
     return tuple(conditions), values
+
+
+def _as_tuple(parsed: object) -> tuple:
+    return parsed if isinstance(parsed, tuple) else (parsed,)
 
 
 def _order_of(conditions: tuple) -> Order:

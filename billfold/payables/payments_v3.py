@@ -23,7 +23,7 @@ from billfold.kit.errors import (
     Refusal,
 )
 from billfold.kit.listing import MATCHED, RANGED, Asked, Field
-from billfold.kit.money import to_amount, to_cents
+from billfold.kit.money import text_to_cents, to_amount, to_cents
 from billfold.kit.work import Work
 from billfold.payables import payments, vendors
 from billfold.payables.disbursements import DisbursementType
@@ -57,10 +57,6 @@ operations.leaves_out(
 )
 
 
-def _cents(text: str) -> int:
-    return to_cents(Decimal(text))
-
-
 FIELDS = {
     **listing.TIMES,
     "id": listing.OWN["id"],
@@ -68,7 +64,7 @@ FIELDS = {
     "status": Field("payment_status", MATCHED, PaymentStatus, choices=(*PaymentStatus,)),
     "disbursementType": Field("disbursement_type", MATCHED, DisbursementType),
     "processDate": Field("process_date", RANGED, date.fromisoformat, sorts=True),
-    "amount": Field("amount_cents", ("eq", *RANGED), _cents, sorts=True),
+    "amount": Field("amount_cents", ("eq", *RANGED), text_to_cents, sorts=True),
     "description": Field("description", (), sorts=True),
     "confirmationNumber": Field("confirmation_number", (), sorts=True),
     "onlinePayment": Field("online", (), sorts=True),

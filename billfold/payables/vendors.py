@@ -208,9 +208,16 @@ def remove_bank(work: Work, vendor_id: str) -> VendorBankAccount:
     """Payments that have started go on; later ones are sent by check. The account itself is kept,
     archived."""
     vendor = work.hold(Vendor, vendor_id)
-    account = work.hold(VendorBankAccount, _bank(work, vendor).id)
-    work.change(account, archived=True)
-    _set_bank(work, vendor, None)
+    return archive_bank(work, _bank(work, vendor).id)
+
+
+def archive_bank(work: Work, account_id: str) -> VendorBankAccount:
+    """The same for a bank account that is named itself; one that is archived stays as it is."""
+    vendor = work.hold(Vendor, work.find(VendorBankAccount, account_id).vendor_id)
+    account = work.hold(VendorBankAccount, account_id)
+    if work.change(account, archived=True):
+        assert vendor.bank_account_id == account.id, f"{account.id} is active and nobody's"
+        _set_bank(work, vendor, None)
     return account
 
 
