@@ -1,6 +1,7 @@
 """Bills and their lines as v2 says them."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -15,9 +16,10 @@ from billfold.kit.errors import DUPLICATE_INVOICE, INVALID_FIELD, NO_SUCH_REFERE
 from billfold.kit.listing import CHOSEN, Field
 from billfold.kit.money import plain, to_amount, to_cents, to_quantity
 from billfold.kit.work import Work
-from billfold.payables import bills
+from billfold.payables import bills, payments
 from billfold.payables.bills import ApprovalStatus, Bill, BillLine, LineDraft, PaymentStatus
 from billfold.payables.particulars import BillParticulars, LineParticulars
+from billfold.payables.payments import BillPayment, Payment
 from billfold.v2.bills_shapes import (
     BillCreate,
     BillFields,
@@ -96,13 +98,20 @@ CLASSES: Places = {
 
 def views(work: Work, found: list[Bill], nested: bool) -> list[BillView]:
     lines = bills.lines_of(work, found) if nested else {}
-    return [_view(each, lines.get(each.id)) for each in found]
+    paid = payments.of_bills(work, [each for each in found if each.paid_cents])
+    return [_view(each, lines.get(each.id), paid.get(each.id, [])) for each in found]
 
 
-def _view(bill: Bill, lines: list[BillLine] | None) -> BillView:
+def _view(
+    bill: Bill, lines: list[BillLine] | None, paid: Sequence[tuple[Payment, BillPayment]]
+) -> BillView:
     """What is due is what is not paid: v3 says it without what is scheduled."""
     noted = bill.particulars or BillParticulars()
     status = PAYMENT_STATUS.of(bill.payment_status)
+    dates = [
+        each.process_date for each, _ in paid if each.payment_status is payments.PaymentStatus.PAID
+    ]
+    last_payment = max(dates, default=None)
     foreign = bill.exchange_rate != rates.ONE
     answer = BillView(
         id=bill.id,
@@ -135,6 +144,8 @@ def _view(bill: Bill, lines: list[BillLine] | None) -> BillView:
         actg_class_id=bill.accounting_class_id or NULLID,
         use_bill_desc=noted.use_bill_desc,
         default_invoice_number=noted.default_invoice_number,
+        last_payment_date=last_payment,
+        full_payment_date=last_payment if bill.payment_status is PaymentStatus.PAID else None,
     )
     if lines is not None:
         answer.bill_line_items = [_line_view(line) for line in lines]

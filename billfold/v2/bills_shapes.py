@@ -174,12 +174,15 @@ class BillView(Data):
     actg_class_id: str
     use_bill_desc: bool
     default_invoice_number: bool
+    last_payment_date: date | None
+    full_payment_date: date | None
     item: ItemView | UnsetType = UNSET
     expense: ExpenseView | UnsetType = UNSET
     multiple_bill_line_items: bool | UnsetType = UNSET
     bill_line_items: list[LineView] | UnsetType = UNSET
     entity: str = "Bill"
     local_amount: Amount | None = None
+    quickbooks_id: str | None = None
     has_auto_pay: bool = False
     e_bill_created: bool = False
     invoice_product_id: str = NULLID

@@ -73,7 +73,7 @@ class Asked(Data):
 class Filter(Data):
     field: Short
     op: Annotated[str, Meta(max_length=10)]
-    value: Raw = Raw(b"null")
+    value: Raw
 
 
 class Sort(Data):

@@ -41,7 +41,13 @@ from billfold.v2.values import (
     noted,
     or_,
 )
-from billfold.v2.vendors_shapes import VendorChanges, VendorCreate, VendorUpdate, VendorView
+from billfold.v2.vendors_shapes import (
+    VendorChanges,
+    VendorCreate,
+    VendorFields,
+    VendorUpdate,
+    VendorView,
+)
 
 TAX_ID_TYPE = Codes({"1": TaxIdType.EIN, "2": TaxIdType.SSN})
 # A virtual card is shown by prefPmtMethod, and who cannot be paid is paid elsewhere (I).
@@ -98,6 +104,14 @@ PLACES: Places = {
     "bank_country": ("bank_country", a_country),
     "vendor_v_card_remit_email": ("card_remit_email", a_text),
 }  # fmt: skip
+# Codes of particulars, which are kept as they are sent.
+CHOICES: Places = {
+    name: (name, code_of(Codes({code: code for code in codes})))
+    for name, codes in {
+        "bill_sync_pref": "01", "pref_pmt_method": "017", "org_v_card_status": "012",
+        "pref_remit_email": "012",
+    }.items()
+}  # fmt: skip
 # What only a session may change that has passed the second step (v2.yaml, rules of updatevendor).
 PROTECTED = ("address2", "address3", "address4", "email")
 
@@ -152,7 +166,7 @@ def views(work: Work, found: list[Vendor], nested: bool) -> list[VendorView]:
 def create(work: Work, request: VendorCreate) -> Vendor:
     sent = request.obj
     begins = {"name": sent.name, "bill_currency": vendors.HOME_CURRENCY, "combine_payments": True}
-    details = begins | columns_of(sent, PLACES) | noted(sent, None, VendorParticulars)
+    details = begins | _details(sent, None)
     inactive = _is_inactive(sent)
     vendor = vendors.create_vendor(work, details, sent.tax_id or None)
     return vendors.set_archived(work, vendor.id, True) if inactive else vendor
@@ -162,13 +176,18 @@ def update(work: Work, request: VendorUpdate) -> Vendor:
     sent = request.obj
     vendor = work.hold(Vendor, sent.id)
     _refuse_untrusted(work, vendor, sent)
-    details = columns_of(sent, PLACES) | noted(sent, vendor.particulars, VendorParticulars)
+    details = _details(sent, vendor.particulars)
     if sent.name is not UNSET:
         details["name"] = sent.name
     inactive = _is_inactive(sent)
     tax_id = sent.tax_id if sent.tax_id is UNSET else sent.tax_id or None
     vendors.update_vendor(work, vendor.id, details, tax_id)
     return vendor if inactive is None else vendors.set_archived(work, vendor.id, inactive)
+
+
+def _details(sent: VendorFields, old: VendorParticulars | None) -> dict[str, Any]:
+    columns_of(sent, CHOICES)
+    return columns_of(sent, PLACES) | noted(sent, old, VendorParticulars)
 
 
 def _is_inactive(sent: Any) -> bool | None:
