@@ -48,7 +48,7 @@ def test_made_calls_are_done_or_refused(world):
         case = f"seed {seed}, call {number}: {operation.path} {data!r} -> {answer.text[:500]}"
         assert answer.status_code == 200, case
         said = json.loads(answer.content)
-        for each in said["response_data"].get("bulk", []) + [said] if is_object(said) else [said]:
+        for each in [said, *bulk_of(said["response_data"])]:
             data_said = each["response_data"]
             code = data_said["error_code"] if each["response_status"] else "done"
             assert code == "done" or code in catalogue(), case
@@ -62,5 +62,5 @@ def test_made_calls_are_done_or_refused(world):
     assert answered["done"] > answered.total() * DONE_MIN
 
 
-def is_object(said: dict) -> bool:
-    return isinstance(said["response_data"], dict)
+def bulk_of(data: object) -> list[dict]:
+    return data.get("bulk", []) if isinstance(data, dict) else []

@@ -31,9 +31,8 @@ def pays(desk, *bills: str, amount=10, **more) -> list[dict]:
 
 def money_of(desk, id: str) -> tuple:
     seen = reads(desk, "Bill", id)
-    return tuple(seen[f"{name}Amount"] for name in ("scheduled", "paid", "due")) + (
-        seen["paymentStatus"],
-    )
+    amounts = [seen[f"{name}Amount"] for name in ("scheduled", "paid", "due")]
+    return (*amounts, seen["paymentStatus"])
 
 
 # Paying
