@@ -4,6 +4,7 @@ import pytest
 
 from billfold import demo_world
 from billfold.access.roles import RoleType
+from billfold.events.outbox import Event
 from billfold.funding.bank_accounts import BankAccount
 from tests.contract.full import assert_full
 from tests.desk import V3
@@ -137,6 +138,13 @@ def test_one_bill_that_is_not_there_refuses_them_all(desk):
     for wrong in ([], [parts[0]] * 201):
         assert desk.refused_v2("PayBills", {"billPays": wrong})[0] == "BDC_1119"
     assert desk.refused_v2("PayBills", {"billPays": [{"billId": bill_id}]})[0] == "BDC_1108"
+
+
+def test_a_refusal_of_business_is_told_as_in_v3(desk):
+    parts = [{"billId": owes(desk), "amount": 10.01}]
+    assert desk.refused_v2("PayBills", {"billPays": parts})[0] == "BDC_1159"
+    told = desk.reads(lambda work: work.rows(Event))
+    assert [each.event_type for each in told] == ["bill.created", "payment.failed"]
 
 
 def test_without_a_primary_account_one_must_be_named(desk):

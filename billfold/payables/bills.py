@@ -225,6 +225,12 @@ def set_archived(work: Work, bill_id: str, archived: bool) -> Bill:
     return bill
 
 
+def hold_bill(work: Work, bill_id: str) -> Bill:
+    """A bill to be changed, and its vendor before it."""
+    bill, _ = _held_with_vendor(work, bill_id)
+    return bill
+
+
 def lines_of(work: Work, bills: Sequence[Bill]) -> dict[str, list[BillLine]]:
     found = work.grouped(BillLine, "bill_id", [bill.id for bill in bills])
     for lines in found.values():

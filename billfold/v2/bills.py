@@ -209,7 +209,7 @@ def create(work: Work, request: BillCreate) -> Bill:
 
 def update(work: Work, request: BillUpdate) -> Bill:
     sent = request.obj
-    details = columns_of(sent, NUMBERED) | _noted(work, sent, work.find(Bill, sent.id))
+    details = columns_of(sent, NUMBERED) | _noted(work, sent, bills.hold_bill(work, sent.id))
     bills.check_lengths(details)
     if isinstance(sent.vendor_id, str):
         details["vendor_id"] = sent.vendor_id
