@@ -16,6 +16,7 @@ from bench.report import Report
 from billfold.kit.listing import Asked
 from billfold.kit.secrets import load
 from billfold.payables.bills import Bill, BillLine
+from billfold.payables.vendor_bank_accounts import VendorBankAccount
 from billfold.payables.vendors import Vendor
 
 FEW = 10_000
@@ -107,6 +108,7 @@ def _filled(data: Data, counts: dict[type, int]) -> Data:
     seeding.pour(
         data,
         (Vendor, rows.vendors(secrets, counts[Vendor])),
+        (VendorBankAccount, rows.accounts(secrets, counts[Vendor])),
         (Bill, rows.bills(counts[Bill], counts[Vendor])),
         (BillLine, rows.lines(counts[Bill])),
     )

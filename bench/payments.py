@@ -11,6 +11,7 @@ from bench.load import Run, Server
 from bench.report import Report, spread
 from billfold.kit.secrets import load
 from billfold.payables.bills import Bill, BillLine
+from billfold.payables.vendor_bank_accounts import VendorBankAccount
 from billfold.payables.vendors import Vendor
 
 AT_ONCE, TIMES_MIN = 50, 8
@@ -55,6 +56,7 @@ def _measure(
     seeding.pour(
         data,
         (Vendor, map(_payee, rows.vendors(secrets, PAYEES))),
+        (VendorBankAccount, rows.accounts(secrets, PAYEES)),
         (Bill, map(_bill, (*MIXED, *TOGETHER))),
         (BillLine, rows.lines(2 * BILLS)),
     )

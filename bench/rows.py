@@ -11,7 +11,8 @@ from bench import world
 from billfold.funding import rates
 from billfold.kit.secrets import Secrets
 from billfold.payables.bills import Bill, BillLine, PaymentStatus
-from billfold.payables.vendors import AccountType, PayByType, TaxIdType, Vendor, VendorBank
+from billfold.payables.vendor_bank_accounts import VendorBankAccount
+from billfold.payables.vendors import AccountType, PayByType, TaxIdType, Vendor
 
 VENDOR_ID, BILL_ID, LINE_ID = "00901BEN%08drows", "00n01BEN%08drows", "bli01BEN%08drows"
 BILL_CENTS = 150_00
@@ -34,7 +35,6 @@ BIG_VENDOR = 7
 
 
 def vendors(secrets: Secrets, count: int) -> Iterator[Vendor]:
-    number_sealed = secrets.seal("123456789", world.BANK_ID)  # A list shows only its last digits.
     country, currency, account = map(_drawn, (COUNTRIES, CURRENCIES, ACCOUNTS))
     for number in range(count):
         id, (place, archived, said, name, *draws) = VENDOR_ID % number, _chances(number, count)
@@ -49,13 +49,17 @@ def vendors(secrets: Secrets, count: int) -> Iterator[Vendor]:
             address_line2="Suite 4", address_city="San Jose", address_state="CA", address_zip="95002",
             address_country=country[draws[1]], address_country_name="United States",
             payee_name=named, pay_by_type=PayByType.ACH,
-            bank=VendorBank(
-                id="vba" + id[3:], name_on_account=named, number=number_sealed, last4="6789"
-            ),
+            bank_account_id="vba" + id[3:],
             tax_id=secrets.seal("12-3456789", id), tax_id_type=TaxIdType.EIN, track_1099=True,
             combine_payments=True, company_name=f"{named} LLC", bill_currency=currency[draws[2]],
             balance_cents=123456, balance_time=BEGAN,
         )  # fmt: skip
+
+
+def accounts(secrets: Secrets, count: int) -> Iterator[VendorBankAccount]:
+    sealed = secrets.seal("123456789", world.BANK_ID)  # A list shows only its last digits.
+    for vendor in vendors(secrets, count):
+        yield world.bank_of(vendor, sealed)
 
 
 def bills(count: int, vendors: int) -> Iterator[Bill]:

@@ -13,7 +13,8 @@ from billfold.access.sessions import Session, SessionKind
 from billfold.app import Billfold
 from billfold.kit.secrets import digest
 from billfold.kit.work import Work
-from billfold.payables.vendors import AccountType, PayByType, TaxIdType, Vendor, VendorBank
+from billfold.payables.vendor_bank_accounts import VendorBankAccount
+from billfold.payables.vendors import AccountType, PayByType, TaxIdType, Vendor
 from billfold.settings import Settings
 
 VENDORS, SESSIONS = 10_000, 200
@@ -99,6 +100,16 @@ def add_vendors(work: Work) -> None:
     """The floor's rows by Billfold's records."""
     for vendor in _vendors(work):
         work.insert(vendor)
+        work.insert(bank_of(vendor, work.secrets.seal("123456789", vendor.bank_account_id or "")))
+
+
+def bank_of(vendor: Vendor, number: bytes) -> VendorBankAccount:
+    assert vendor.bank_account_id
+    return VendorBankAccount(
+        id=vendor.bank_account_id, organization_id=ORGANIZATION, created_time=MADE, updated_time=MADE,
+        vendor_id=vendor.id, name_on_account=vendor.name, number=number, last4="6789", country="US",
+        created_by=vendor.id,
+    )  # fmt: skip
 
 
 def _vendors(work: Work) -> Iterator[Vendor]:
@@ -111,10 +122,7 @@ def _vendors(work: Work) -> Iterator[Vendor]:
             address_line1=f"{number} Main Street", address_line2="Suite 4", address_city="San Jose",
             address_state="CA", address_zip="95002", address_country="US",
             address_country_name="United States", payee_name=name, pay_by_type=PayByType.ACH,
-            bank=VendorBank(
-                id=bank_id, name_on_account=name, number=work.secrets.seal("123456789", bank_id),
-                last4="6789",
-            ),
+            bank_account_id=bank_id,
             tax_id=work.secrets.seal("12-3456789", id), tax_id_type=TaxIdType.EIN, track_1099=True,
             company_name=f"{name} LLC", balance_cents=123456, balance_time=MADE,
         )  # fmt: skip

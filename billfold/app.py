@@ -54,14 +54,15 @@ from billfold.kit.secrets import Passwords, Secrets
 from billfold.kit.work import Work
 from billfold.payables import bills_v3, payments, payments_v3, vendors_v3
 from billfold.settings import Settings, load
+from billfold.v2 import payables as payables_v2
+from billfold.v2 import payments as payments_v2
 from billfold.v2 import server as server_v2
 from billfold.v2 import sign_in as sign_in_v2
 
 VOICES = (
     sessions_v3, mfa_v3, users_v3, partners_v3, organizations_v3, verifications_v3,
     bank_accounts_v3, vendors_v3, bills_v3, payments_v3, subscriptions_v3, health_v3, control,
-    control_environments,
-    sign_in_v2, server_v2,
+    control_environments, sign_in_v2, server_v2, payables_v2, payments_v2,
 )  # fmt: skip
 TROUBLE_PAUSE_SECONDS = 1.0
 GARBAGE_MAX = 20_000

@@ -19,8 +19,9 @@ from billfold.books.classifications import Classification, PaymentTerm
 from billfold.funding.bank_accounts import AccountType, BankAccount, OwnerType, Status
 from billfold.kit.environment import Environment
 from billfold.kit.work import Caller, Work
+from billfold.payables.vendor_bank_accounts import VendorBankAccount
 from billfold.payables.vendors import AccountType as VendorType
-from billfold.payables.vendors import PayByType, Vendor, VendorBank
+from billfold.payables.vendors import PayByType, Vendor
 
 ORGANIZATION_ID = "00801DEMOCOMPANYdemo"
 USER_ID = "00601DEMOADMIN00demo"
@@ -224,10 +225,11 @@ def _fill_books(work: Work, world: World) -> None:
         email="ap@juniper.example", address_line1="12 Oak St", address_city="Reno",
         address_state="NV", address_zip="89501", address_country="US",
         address_country_name="United States", payee_name="Juniper Supply",
-        combine_payments=True, pay_by_type=PayByType.ACH, bank=VendorBank(
-            id=bank_id, name_on_account="Juniper Supply",
-            number=work.secrets.seal("987654321", bank_id), last4="4321",
-            routing_number="322271627", type=AccountType.CHECKING,
-            owner_type=OwnerType.BUSINESS,
-        ),
+        combine_payments=True, pay_by_type=PayByType.ACH, bank_account_id=bank_id,
+    )  # fmt: skip
+    work.add(
+        VendorBankAccount, id=bank_id, vendor_id=world.id(VENDOR_ID), name_on_account="Juniper Supply",
+        number=work.secrets.seal("987654321", bank_id), last4="4321", country="US",
+        created_by=world.id(USER_ID), routing_number="322271627", type=AccountType.CHECKING,
+        owner_type=OwnerType.BUSINESS,
     )  # fmt: skip

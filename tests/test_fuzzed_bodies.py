@@ -74,7 +74,8 @@ def told(refusal: Refusal, kind: object) -> None:
 
 def is_finite(value: object) -> bool:
     """False for "NaN" and the like, which Decimal reads from a text: kit/money refuses it."""
-    plain = msgspec.to_builtins(value, builtin_types=(Decimal,))
+    # What is read later stays as it was sent.
+    plain = msgspec.to_builtins(value, builtin_types=(Decimal,), enc_hook=lambda raw: None)
     left = [plain]
     while left:
         each = left.pop()

@@ -115,6 +115,39 @@ def test_an_older_database_comes_to_the_newest_by_hand(empty_database_url):
     assert differences(empty_database_url, metadata) == []
 
 
+def test_what_was_a_document_of_a_vendor_becomes_its_bank_account(empty_database_url):
+    """Under the id it had, because its number is sealed under that."""
+    migrations.migrate(empty_database_url, "0008")
+    place = empty_database_url.replace("sqlite:", "sqlite:///")
+    engine = sa.create_engine(place.replace("postgresql://", "postgresql+psycopg://"))
+    moment, bank = "2027-01-04T17:00:00.000+00:00", (
+        '{"id":"vba1","name_on_account":"Acme","number":"AAEC","last4":"0033","type":"SAVINGS",'
+        '"regulatory_fields":[{"name":"purpose","value":"goods"}]}'
+    )  # fmt: skip
+    insert = sa.text(
+        "INSERT INTO vendors (id, organization_id, created_time, updated_time, name, archived,"
+        " account_type, pay_by_type, track_1099, combine_payments, bill_currency, network_status,"
+        " balance_cents, bank) VALUES (:id, 'mine', :moment, :moment, 'Acme', false, 'NONE', 'ACH',"
+        " false, false, 'USD', 'NOT_CONNECTED', 0, :bank)"
+    )
+    with engine.begin() as connection:
+        for id, kept in (("v1", bank), ("v2", None)):
+            connection.execute(insert, {"id": id, "moment": moment, "bank": kept})
+    migrations.migrate(empty_database_url)
+    with engine.connect() as connection:
+        found = connection.exec_driver_sql("SELECT id, bank_account_id FROM vendors ORDER BY id").all()
+        (row,) = connection.exec_driver_sql(
+            "SELECT id, vendor_id, organization_id, number, last4, type, country, archived,"
+            " regulatory_fields FROM vendor_bank_accounts"
+        ).all()
+    engine.dispose()
+    assert found == [("v1", "vba1"), ("v2", None)]
+    assert [bytes(each) if isinstance(each, memoryview) else each for each in row] == [
+        "vba1", "v1", "mine", b"\0\1\2", "0033", "SAVINGS", "US", False,
+        '[{"name": "purpose", "value": "goods"}]',
+    ]  # fmt: skip
+
+
 def test_a_newer_database_is_refused_and_left_as_it_is(database_url):
     set_revision(database_url, "9999")
     with pytest.raises(Unusable, match="newer"):

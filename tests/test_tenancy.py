@@ -7,6 +7,7 @@ later is asked without a line here.
 import json
 import re
 from random import Random
+from urllib.parse import urlencode
 
 import msgspec
 import pytest
@@ -22,8 +23,10 @@ from billfold.door.operations import Operation
 from billfold.kit.idempotency import HEADER
 from billfold.kit.secrets import digest
 from billfold.kit.tables import metadata
+from billfold.v2 import entities as forms_v2
 from tests.desk import START, V3, bill_of
 from tests.fuzz.bodies import Bodies
+from tests.fuzz.forms import BY_NAME, CALLS, NAMES, Forms, begins
 from tests.fuzz.pool import camel
 from tests.fuzz.world import V3_OPERATIONS, World, good_bodies
 
@@ -36,6 +39,7 @@ CHILD = {
 OF_PARTNERS = (PARTNER, PARTNER_IN_BODY, PARTNER_ON_CHILD)
 ASKED = [each for each in V3_OPERATIONS if each.gate not in (PUBLIC, CONTROL)]
 BODIES = 8  # Of each operation and role, beside the good ones that are known.
+IDS = 3  # Of each kind.
 REFUSED = {400, 401, 403, 404, 405, 422}
 
 
@@ -70,6 +74,27 @@ class Stranger:
         assert answer.status_code < 500, said
         if answer.status_code < 300:
             assert not (theirs := self.ids & words(answer.text)), (theirs, said)
+
+    def ask_v2(self, operation: Operation, role: RoleType, body: object) -> list[tuple[str, object]]:
+        """How each thing that was asked is answered: the code of its refusal or "", and the data. What
+        was done names nothing of the demo company's."""
+        self.asked += 1
+        form = self._headers(operation, role) | {"data": msgspec.json.encode(body)}
+        content = urlencode(form).encode()
+        answer = self.desk.runner.run(self.desk.client.post(operation.path, content=content))
+        case = f"{operation.path} as {role}: {body!r} -> {answer.status_code} {answer.text}"
+        assert answer.status_code == 200, case
+        said = answer.json()
+        found = said["response_data"]
+        parts = found["bulk"] if isinstance(found, dict) and "bulk" in found else [said]
+        for part in parts:
+            if part["response_status"] == 0:
+                told = words(json.dumps(part["response_data"]))
+                assert not (theirs := self.ids & told), (theirs, case)
+        return [
+            (part["response_data"]["error_code"] if part["response_status"] else "", part)
+            for part in parts
+        ]
 
     def _theirs(self, name: str) -> str:
         known = self.world.pool.pick(Random(self.asked), name)
@@ -161,11 +186,39 @@ def test_nobody_reaches_what_is_anothers(world):
                 made += [stranger.bodies.body(operation.body) for _ in range(BODIES)]
             for body in made:
                 stranger.ask(operation, role, body)
+    _ask_v2(stranger)
     assert rows_of(desk, THEIRS) == before
     mine = rows_of(desk, MINE)
     told = words(json.dumps(mine, default=str))
     assert not (theirs := stranger.ids & told), theirs
     print(f"{len(ASKED)} operations, {stranger.asked} requests, {len(stranger.ids)} foreign ids")
+
+
+def _ask_v2(stranger: Stranger) -> None:
+    """With every id of theirs that the call could mean, and with made bodies full of their ids."""
+    forms = Forms(stranger.bodies, sorted(stranger.ids))
+    for operation in CALLS:
+        name = NAMES[operation.path]
+        start = begins(name.rpartition("/")[2])
+        theirs = sorted(id for id in stranger.ids if start and id.startswith(start))
+        takes_id = operation.body is forms_v2.Asked
+        for role in roles.DEFAULTS:
+            may = operation.may and roles.may(role, operation.may)
+            for id in theirs[:IDS] if takes_id else ():
+                ((code, _),) = stranger.ask_v2(operation, role, {"id": id})
+                assert code == "BDC_1120" or not may, (name, role, id, code)
+            for _ in range(BODIES):
+                stranger.ask_v2(operation, role, forms.body(operation))
+
+
+def test_a_stranger_is_seen_in_v2(world):
+    """So that what is asked there can fail."""
+    stranger = Stranger(world, "seen")
+    stranger._headers = lambda operation, role: world.sessions.headers(operation.gate)
+    with pytest.raises(AssertionError):
+        stranger.ask_v2(
+            BY_NAME["Crud/Read/Vendor"], RoleType.ADMINISTRATOR, {"id": demo_world.VENDOR_ID}
+        )
 
 
 def test_a_stranger_is_seen(world):

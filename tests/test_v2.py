@@ -41,7 +41,7 @@ TWENTY = "00801NOBODYS0000none"
 
 def test_the_nine_calls_are_rows_of_the_operation_table():
     rows = {(each.method, each.path) for each in OPERATIONS if each.dialect is DIALECT}
-    assert rows == {("POST", f"{V2}/{name}.json") for name in NINE} | {("GET", f"{V2}/Errors.json")}
+    assert rows > {("POST", f"{V2}/{name}.json") for name in NINE} | {("GET", f"{V2}/Errors.json")}
 
 
 # What the calls do
@@ -99,8 +99,9 @@ def test_every_code_is_listed_once(desk):
     found = {each["error_code"]: each["error_message"] for each in listed}
     assert len(found) == len(listed)
     ours = {each.code for each in vars(errors).values() if isinstance(each, Problem) and each.code}
-    # BDC_1123 is said as BDC_1129 here, and BDC_1002 is for what has no code in v3.
-    assert found.keys() == ours - {"BDC_1123"} | {"BDC_1002"}
+    # BDC_1123 is said as BDC_1129 here, BDC_1205 as BDC_1119 or BDC_1120, and BDC_1002 is for what has
+    # no code in v3.
+    assert found.keys() == ours - {"BDC_1123", "BDC_1205"} | {"BDC_1002", "BDC_1120"}
     assert all(words and "{" not in words for words in found.values())
     assert "Session is invalid" in found["BDC_1109"] and "Untrusted session" in found["BDC_1361"]
     assert "20000" in found["BDC_1144"] and "uplicate invoice number" in found["BDC_1171"]
@@ -474,7 +475,7 @@ def test_a_megabyte_is_the_most_and_is_read_in_time(desk):
         ("POST", f"{V2}/Nothing.json", 404),
         ("POST", f"{V2}/login.json", 404),
         ("POST", f"{V2}/Login", 404),
-        ("POST", f"{V2}/Crud/Read/Vendor.json", 404),
+        ("POST", f"{V2}/Crud/Destroy/Vendor.json", 404),
         ("POST", V2, 404),
         ("POST", f"{V2}/", 404),
         ("POST", f"{V2}/%00", 404),

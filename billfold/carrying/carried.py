@@ -86,6 +86,7 @@ TABLES: dict[str, Carried | str] = {
     "payment_terms": WHOLE,
     "bank_accounts": WHOLE,
     "vendors": WHOLE,
+    "vendor_bank_accounts": WHOLE,
     "bills": WHOLE,
     "bill_lines": WHOLE,
     "payments": WHOLE,

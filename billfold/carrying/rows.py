@@ -10,7 +10,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 import sqlalchemy as sa
-from msgspec import NODEFAULT, Raw, Struct, json
+from msgspec import Raw, Struct, json
 
 from billfold.carrying.carried import ASKED, TABLES, Carried
 from billfold.kit import tables
@@ -66,54 +66,29 @@ class Kind:
 
 
 class Fields:
-    """The fields of a struct, and which of them are sealed or hold others that are."""
+    """The fields of a row, and which of them are sealed."""
 
     def __init__(self, struct: type[Struct], leave: frozenset[str] = frozenset()) -> None:
         hints = get_type_hints(struct)
         self.struct = struct
         self.names = [name for name in struct.__struct_fields__ if name not in leave]
         self.sealed_names = [name for name in self.names if bytes in _parts(hints[name])]
-        self.inner = {
-            name: Fields(part)
-            for name in self.names
-            for part in _parts(hints[name])
-            if _is_struct(part) and _holds_sealed(part)
-        }
         for name in self.names:
             assert not _is_hidden(hints[name]), f"{struct.__name__}.{name} is sealed where none looks"
         self.shape = self._shape(hints)
 
     def _shape(self, hints: dict[str, Any]) -> type[Struct]:
-        """A row has every column; what stands inside one may leave out what is as it mostly is."""
-        fields: list[tuple] = []
-        for each in msgspec.structs.fields(self.struct):
-            if each.name not in self.names:
-                continue
-            field = each.name, self._said_as(each.name, hints[each.name])
-            if each.required or issubclass(self.struct, Record):
-                fields.append(field)
-            elif each.default is not NODEFAULT:
-                fields.append((*field, each.default))
-            else:
-                fields.append((*field, msgspec.field(default_factory=each.default_factory)))
+        """A row has every column."""
+        fields = [(name, _said_as(hints[name])) for name in self.names]
         return msgspec.defstruct(self.struct.__name__, fields, forbid_unknown_fields=True, kw_only=True)
 
-    def _said_as(self, name: str, hint: Any) -> Any:
-        said: dict[Any, Any] = {bytes: str}
-        if name in self.inner:
-            said[self.inner[name].struct] = self.inner[name].shape
-        return Union[tuple(said.get(part, part) for part in _parts(hint))]  # noqa: UP007 - of any number
-
     def opened(self, secrets: Secrets, row: Struct) -> Struct | dict[str, Any]:
-        if not self.sealed_names and not self.inner and len(self.names) == len(row.__struct_fields__):
+        if not self.sealed_names and len(self.names) == len(row.__struct_fields__):
             return row
         values = {name: getattr(row, name) for name in self.names}
         for name in self.sealed_names:
             if values[name] is not None:
                 values[name] = secrets.open(values[name], values["id"])
-        for name, inner in self.inner.items():
-            if values[name] is not None:
-                values[name] = inner.opened(secrets, values[name])
         return values
 
     def sealed(self, secrets: Secrets, said: Struct) -> dict[str, Any]:
@@ -121,10 +96,12 @@ class Fields:
         for name in self.sealed_names:
             if values[name] is not None:
                 values[name] = secrets.seal(values[name], values["id"])
-        for name, inner in self.inner.items():
-            if values[name] is not None:
-                values[name] = inner.struct(**inner.sealed(secrets, values[name]))
         return values
+
+
+def _said_as(hint: Any) -> Any:
+    """What is sealed is a text in the clear."""
+    return Union[tuple(str if part is bytes else part for part in _parts(hint))]  # noqa: UP007 - of any number
 
 
 def _parts(hint: Any) -> tuple[Any, ...]:
@@ -132,26 +109,13 @@ def _parts(hint: Any) -> tuple[Any, ...]:
     return get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
 
 
-def _is_struct(part: Any) -> bool:
-    return isinstance(part, type) and issubclass(part, Struct)
-
-
-def _holds_sealed(struct: type[Struct]) -> bool:
-    hints = get_type_hints(struct)
-    return any(
-        part is bytes or (_is_struct(part) and _holds_sealed(part))
-        for name in struct.__struct_fields__
-        for part in _parts(hints[name])
-    )
-
-
 def _is_hidden(hint: Any) -> bool:
-    """Whether bytes stand in a list or a dictionary, where none would open them."""
+    """Whether bytes stand inside a field, where none would open them."""
     inside = [inner for part in _parts(hint) for inner in get_args(part)]
-    return any(
-        inner is bytes or (_is_struct(inner) and _holds_sealed(inner)) or _is_hidden(inner)
-        for inner in inside
-    )
+    for part in _parts(hint):
+        if isinstance(part, type) and issubclass(part, Struct):
+            inside += get_type_hints(part).values()
+    return any(bytes in _parts(each) or _is_hidden(each) for each in inside)
 
 
 def kinds() -> dict[str, Kind]:

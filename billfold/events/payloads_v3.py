@@ -11,7 +11,7 @@ from billfold.funding.bank_accounts import BankAccount, masked
 from billfold.kit.money import to_amount
 from billfold.kit.tables import Record
 from billfold.kit.work import Work
-from billfold.payables import payments
+from billfold.payables import payments, vendors
 from billfold.payables.bills import Bill, PaymentStatus
 from billfold.payables.disbursements import DisbursementType, SingleStatus
 from billfold.payables.failed_payments import FailedPayment
@@ -222,7 +222,7 @@ def of_payment(work: Work, payment: Payment) -> PaymentPayload:
         # Bills in other currencies cannot be paid yet.
         funding=Funding(amount, HOME_CURRENCY, _funding_account(work, payment)),
         disbursement=Disbursement(
-            amount, HOME_CURRENCY, payment.arrives_by, _vendor_account(payment, vendor)
+            amount, HOME_CURRENCY, payment.arrives_by, _vendor_account(work, payment, vendor)
         ),
         vendor=VendorName(vendor.id, vendor.name),
         billing_type=payment.billing_type,
@@ -276,11 +276,11 @@ def _funding_account(work: Work, payment: Payment) -> Account:
     return Account(payment.funding_type, bank.id, bank.bank_name, masked(bank.last4))
 
 
-def _vendor_account(payment: Payment, vendor: Vendor) -> Account:
+def _vendor_account(work: Work, payment: Payment, vendor: Vendor) -> Account:
     if payment.status in NOT_SENT:
         return Account()
-    if payment.disbursement_type is DisbursementType.ACH and vendor.bank:
-        return Account("BANK_ACCOUNT", account_number=masked(vendor.bank.last4))
+    if payment.disbursement_type is DisbursementType.ACH and vendor.bank_account_id:
+        return Account("BANK_ACCOUNT", account_number=masked(vendors.bank_of(work, vendor.id).last4))
     return Account(payment.disbursement_type)
 
 

@@ -62,6 +62,14 @@ def able_to_pay(work: Work, account_id: str) -> BankAccount:
     return account
 
 
+def payables_default(work: Work) -> BankAccount:
+    """The account that payments come from where none is named; raises BDC_1151 without one."""
+    for account in work.rows(BankAccount, archived=False):
+        if account.default_payables:
+            return account
+    raise Refusal(ACCOUNT_CANNOT_PAY, "the organization has no primary account for payables")
+
+
 def masked(last4: str) -> str:
     """How the wire shows an account number."""
     return f"*****{last4}"

@@ -1,5 +1,6 @@
 """The list grammar, once: filters=field:op:value,… sort=field:desc,… max=20 page=<cursor>.
 
+Where pages are counted instead (`find_from`), the same fields say what may be asked.
 A list has a shape (which fields, which operators, which order) and values. Its statement is built
 once per shape and kept, so lists run as fast as the statements written by hand.
 """
@@ -8,7 +9,7 @@ import base64
 import hmac
 import re
 import string
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -58,7 +59,8 @@ R = TypeVar("R", bound=Record)
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A wire name's column, its operators ("" for none), and how its text becomes a value."""
+    """A wire name's column, its operators ("" for none), and how its text becomes a value, or
+    values (a tuple) of which any is meant."""
 
     column: str
     ops: tuple[str, ...]
@@ -157,30 +159,60 @@ def find(
     )
 
 
+# One condition as it is asked for: the field's wire name, the operator, and texts that are values.
+Condition = tuple[str, str, list[str]]
+
+
+def find_from(
+    work: Work, record: type[R], fields: Mapping[str, Field], asked: Sequence[Condition],
+    sort: Sequence[tuple[str, bool]], start: int, most: int,
+) -> list[R]:  # fmt: skip
+    """So many of the caller's own rows after the first `start`; `sort` pairs a field with whether it
+    descends. For clients that count rows: what is added meanwhile moves those behind it."""
+    conditions, values = _understood(asked, fields)
+    order = _order_by(sort, fields) if sort else _order_of(conditions)
+    values |= {"owner": work.organization_id, "most": most, "start": start}
+    statement = _statement(record, "organization_id", conditions, order, False, False, skips=True)
+    return work.connection.rows(record, statement, values)
+
+
 def _conditions(filters: str, fields: Mapping[str, Field]) -> tuple[tuple, dict]:
     """What is not understood is refused, rather than everything listed in silence."""
-    conditions: list[tuple] = []
-    values: dict[str, object] = {}
+    asked: list[Condition] = []
     place = 0
     while place < len(filters):
         match = CONDITION.match(filters, place)
-        # PostgreSQL keeps no NUL in a text, so nothing can be found by one.
-        if not match or len(conditions) == FILTERS_MAX or "\0" in match.group():
+        if not match:
             raise Refusal(INVALID_PARAMETER, f"filters: {filters[place:]}")
         name, op, text = match.groups()
+        text = text.strip('"')
+        asked.append((name, op, text.split(",") if op in ("in", "nin") else [text]))
+        place = match.end()
+    return _understood(asked, fields)
+
+
+def _understood(asked: Sequence[Condition], fields: Mapping[str, Field]) -> tuple[tuple, dict]:
+    conditions: list[tuple] = []
+    values: dict[str, object] = {}
+    if len(asked) > FILTERS_MAX:
+        raise Refusal(INVALID_PARAMETER, f"filters: more than {FILTERS_MAX}")
+    for name, op, texts in asked:
+        # PostgreSQL keeps no NUL in a text, so nothing can be found by one.
+        if any("\0" in text for text in texts):
+            raise Refusal(INVALID_PARAMETER, f"filters: {name}")
         field = fields.get(name)
         if field is None or not field.ops:
             raise Refusal(FILTER_FIELD, name)
         if op not in field.ops:
             raise Refusal(FILTER_OPERATOR, f"{name}:{op}")
-        several = op in ("in", "nin")
-        text = text.strip('"')
         try:
-            parsed = [field.parse(part) for part in (text.split(",") if several else [text])]
+            parsed = [each for text in texts for each in _as_tuple(field.parse(text))]
         except (ValueError, KeyError, ArithmeticError):
-            raise Refusal(INVALID_PARAMETER, f"{name}: {text}") from None
+            raise Refusal(INVALID_PARAMETER, f"{name}: {','.join(texts)}") from None
         if len(parsed) > CHOICES_MAX:
             raise Refusal(INVALID_PARAMETER, f"{name}: more than {CHOICES_MAX} values")
+        if len(parsed) > 1:
+            op = {"eq": "in", "ne": "nin"}.get(op, op)
         if op == "sw":
             start = str(parsed[0]).translate(LOWER)
             parsed = [start, _next_text(start)]
@@ -191,8 +223,11 @@ def _conditions(filters: str, fields: Mapping[str, Field]) -> tuple[tuple, dict]
         names = tuple(f"value{len(values) + n}" for n in range(len(parsed)))
         values |= zip(names, parsed, strict=True)
         conditions.append((field.column, op, names, field.among))
-        place = match.end()
     return tuple(conditions), values
+
+
+def _as_tuple(parsed: object) -> tuple:
+    return parsed if isinstance(parsed, tuple) else (parsed,)
 
 
 def _order_of(conditions: tuple) -> Order:
@@ -210,21 +245,31 @@ def _order_of(conditions: tuple) -> Order:
 
 
 def _order(sort: str, fields: Mapping[str, Field]) -> Order:
-    """The id breaks ties, in the direction of the last."""
-    order: list[tuple[str, bool]] = []
-    parts = sort.split(",")
-    if len(parts) > SORTS_MAX:
-        raise Refusal(INVALID_PARAMETER, f"sort: more than {SORTS_MAX} fields")
-    for part in parts:
+    asked = []
+    for part in sort.split(","):
         name, _, direction = part.partition(":")
-        if name not in fields or not fields[name].sorts or direction not in ("", "asc", "desc"):
+        if direction not in ("", "asc", "desc"):
             raise Refusal(FILTER_FIELD, f"sort: {part}")
-        order.append((fields[name].column, direction == "desc"))
+        asked.append((name, direction == "desc"))
+    return _order_by(asked, fields)
+
+
+def _order_by(asked: Sequence[tuple[str, bool]], fields: Mapping[str, Field]) -> Order:
+    """The id breaks ties, in the direction of the last."""
+    if len(asked) > SORTS_MAX:
+        raise Refusal(INVALID_PARAMETER, f"sort: more than {SORTS_MAX} fields")
+    order: list[tuple[str, bool]] = []
+    for name, descends in asked:
+        if name not in fields or not fields[name].sorts:
+            raise Refusal(FILTER_FIELD, f"sort: {name}")
+        order.append((fields[name].column, descends))
     return (*order, ("id", order[-1][1]))
 
 
 @lru_cache(1_000)
-def _statement(record, owner: str, conditions, order, backwards: bool, placed: bool) -> sa.Select:
+def _statement(
+    record, owner: str, conditions, order, backwards: bool, placed: bool, skips: bool = False
+) -> sa.Select:
     # By many ids the key's own index is meant, see `database._select_among`.
     chosen = any((name, op) == ("id", "in") for name, op, *_ in conditions)
     mine = sa.func.coalesce(record.c[owner], "") if chosen else record.c[owner]
@@ -250,7 +295,8 @@ def _statement(record, owner: str, conditions, order, backwards: bool, placed: b
     if placed:
         query = query.where(_beyond(keys, [f"key{n}" for n in range(len(keys))]))
     query = query.order_by(*(column.desc() if down else column.asc() for column, down in keys))
-    return query.limit(sa.bindparam("most", type_=sa.Integer))
+    query = query.limit(sa.bindparam("most", type_=sa.Integer))
+    return query.offset(sa.bindparam("start", type_=sa.Integer)) if skips else query
 
 
 def _implied(name: str, op: str, first: tuple[str, bool], backwards: bool) -> bool:

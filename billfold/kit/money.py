@@ -27,6 +27,11 @@ def to_cents(amount: Decimal, name: str = "amount") -> int:
         ) from None
 
 
+def text_to_cents(text: str) -> int:
+    """What a list is filtered by."""
+    return to_cents(Decimal(text))
+
+
 def to_amount(cents: int) -> Decimal:
     return CENT * cents
 

@@ -18,6 +18,7 @@ from billfold.funding import rates
 from billfold.kit.errors import (
     BILL_OVERPAID,
     DUPLICATE_INVOICE,
+    INVALID_VALUE,
     NO_SUCH_REFERENCE,
     NOT_FOUND,
     NOT_POSSIBLE,
@@ -28,8 +29,12 @@ from billfold.kit.money import AMOUNT_MAX, times
 from billfold.kit.tables import Owned, table
 from billfold.kit.work import Work
 from billfold.payables import vendors
+from billfold.payables.particulars import BillParticulars, LineParticulars
 from billfold.payables.vendors import Vendor
 
+# As long as the core behind BILL's API takes it; longer ones are refused with BDC_1143.
+INVOICE_NUMBER_MAX = 21
+PURCHASE_ORDER_MAX = 100
 AMOUNT_CENTS_MAX = int(AMOUNT_MAX.scaleb(2))
 
 
@@ -58,7 +63,7 @@ class ApprovalStatus(StrEnum):
         "created_time", "updated_time", "archived", "due_date", "funding_cents",
         "exchange_rate", "payment_status", "vendor_id", "invoice_number vendor_id",
         "pay_from_chart_of_account_id", "chart_of_account_id", "accounting_class_id",
-        "department_id", "location_id", "item_id",
+        "department_id", "location_id", "item_id", "invoice_number", "invoice_date",
     ],
     sorted_by=["description"],
     audited=True,
@@ -90,6 +95,7 @@ class Bill(Owned, frozen=True):
     department_id: str | None = None
     location_id: str | None = None
     item_id: str | None = None
+    particulars: BillParticulars | None = None
 
     @property
     def due_cents(self) -> int:
@@ -114,6 +120,7 @@ class BillLine(Owned, frozen=True):
     price: Decimal | None = None
     description: str | None = None
     classifications: LineClassifications | None = None
+    particulars: LineParticulars | None = None
 
 
 class LineDraft(msgspec.Struct, frozen=True):
@@ -133,12 +140,28 @@ IN_ORDER = attrgetter("place", "id")
 EMPTY_LINE = dict.fromkeys(("quantity", "price", "description", "classifications"))
 
 
-def create_bill(work: Work, vendor_id: str, lines: Sequence[LineDraft], details: dict) -> Bill:
-    """The amount of a bill is the sum of its lines; it is never taken from the request."""
+def check_lengths(details: dict) -> None:
+    """Before anything is looked up; raises BDC_1143."""
+    _check_length("invoiceNumber", details.get("invoice_number"), INVOICE_NUMBER_MAX)
+    _check_length("poNumber", details.get("purchase_order_number"), PURCHASE_ORDER_MAX)
+
+
+def _check_length(name: str, value: str | None, longest: int) -> None:
+    if value and len(value) > longest:
+        raise Refusal(INVALID_VALUE, f"{name}: is longer than {longest} characters")
+
+
+def create_bill(
+    work: Work, vendor_id: str, lines: Sequence[LineDraft], details: dict, repeats: bool = False
+) -> Bill:
+    """The amount of a bill is the sum of its lines; it is never taken from the request.
+
+    With `repeats` another active bill of the vendor may have the same invoice number."""
     # Held, not found: two requests with one invoice number would both see that there is none.
     vendor = work.hold(Vendor, vendor_id, NO_SUCH_REFERENCE)
     _check_references(work, details, lines)
-    _check_invoice_number(work, vendor.id, details["invoice_number"])
+    if not repeats:
+        _check_invoice_number(work, vendor.id, details["invoice_number"])
     rate = rates.indicative(vendor.bill_currency)
     amount_cents = _total([line.fields["amount_cents"] for line in lines])
     bill = work.add(
@@ -156,13 +179,14 @@ def create_bill(work: Work, vendor_id: str, lines: Sequence[LineDraft], details:
 
 
 def update_bill(
-    work: Work, bill_id: str, details: dict, lines: Sequence[LineDraft] | None, replace: bool
-) -> Bill:
+    work: Work, bill_id: str, details: dict, lines: Sequence[LineDraft] | None, replace: bool,
+    repeats: bool = False,
+) -> Bill:  # fmt: skip
     """Change what was sent. Lines are merged by id; with `replace` those not sent are removed."""
     bill, vendor = _held_with_vendor(work, bill_id, details.pop("vendor_id", None))
     _check_references(work, details, lines or [])
     number = details.get("invoice_number", bill.invoice_number)
-    if (number, vendor.id) != (bill.invoice_number, bill.vendor_id):
+    if not repeats and number != bill.invoice_number:
         _check_invoice_number(work, vendor.id, number)
     owed_before = _owed(bill)
     changed = False
@@ -198,6 +222,12 @@ def set_archived(work: Work, bill_id: str, archived: bool) -> Bill:
     if work.change(bill, archived=archived):
         vendors.owe(work, vendor, _owed(bill) - owed_before)
         work.tell("bill.archived" if archived else "bill.restored", bill)
+    return bill
+
+
+def hold_bill(work: Work, bill_id: str) -> Bill:
+    """A bill to be changed, and its vendor before it."""
+    bill, _ = _held_with_vendor(work, bill_id)
     return bill
 
 

@@ -13,9 +13,6 @@ from billfold.payables.payments import PaymentStatus as PaymentPhase
 
 LINES_MAX = 1000
 InvoiceNumber = Annotated[str, Meta(min_length=1, pattern=NOT_BLANK)]
-# As long as the core behind BILL's API takes it; longer ones are refused with BDC_1143.
-INVOICE_NUMBER_MAX = 21
-PURCHASE_ORDER_MAX = 100
 
 
 class LineRequest(Wire):

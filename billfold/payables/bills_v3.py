@@ -32,8 +32,6 @@ from billfold.kit.work import Work
 from billfold.payables import bills, payments, vendors
 from billfold.payables.bills import Bill, BillLine, LineDraft, PaymentStatus
 from billfold.payables.bills_shapes_v3 import (
-    INVOICE_NUMBER_MAX,
-    PURCHASE_ORDER_MAX,
     BillClassifications,
     BillList,
     BillPatchRequest,
@@ -164,8 +162,7 @@ def _details(request: BillRequest | BillPatchRequest) -> dict[str, Any]:
     elif request.classifications is None and isinstance(request, BillPatchRequest):
         details |= dict.fromkeys(BillClassifications.__struct_fields__)
     details = {name: value for name, value in details.items() if value is not UNSET}
-    _check_length("invoiceNumber", details.get("invoice_number"), INVOICE_NUMBER_MAX)
-    _check_length("poNumber", details.get("purchase_order_number"), PURCHASE_ORDER_MAX)
+    bills.check_lengths(details)
     return details
 
 
@@ -173,11 +170,6 @@ def _refuse_what_is_not_served(request: BillRequest | BillPatchRequest) -> None:
     if request.vendor_credits:
         credits: Any = request.vendor_credits
         raise Refusal.of([(NO_SUCH_REFERENCE, credit.id) for credit in credits])
-
-
-def _check_length(name: str, value: str | None, longest: int) -> None:
-    if value and len(value) > longest:
-        raise Refusal(INVALID_VALUE, f"{name}: is longer than {longest} characters")
 
 
 def _drafts(sent: Sequence[LineRequest | LinePatch]) -> list[LineDraft]:

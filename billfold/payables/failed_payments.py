@@ -1,7 +1,9 @@
 """Requests to pay that a rule of business refused: nothing was paid, and that is told."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
+from billfold.kit.errors import NOT_POSSIBLE, Refusal
 from billfold.kit.tables import Record
 from billfold.kit.work import Work
 from billfold.payables.bills import Bill
@@ -30,3 +32,19 @@ def tell_failure(
         id=work.ids.uuid(work.now), lines=list(lines), terms=terms, vendor_id=vendor_id, reasons=reasons
     )
     work.tell("payment.failed", failed)
+
+
+@contextmanager
+def told_when_refused(terms: Terms, lines: Sequence[PayLine]) -> Iterator[None]:
+    """A refusal of business is told as payment.failed, after what it undid."""
+    try:
+        yield
+    except Refusal as refusal:
+        if is_business(refusal):
+            reasons = [(problem.code, problem.say(about)) for problem, about in refusal.problems]
+            refusal.after = lambda work: tell_failure(work, terms, lines, reasons)
+        raise
+
+
+def is_business(refusal: Refusal) -> bool:
+    return all(problem.status == NOT_POSSIBLE.status for problem, _ in refusal.problems)

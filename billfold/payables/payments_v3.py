@@ -23,10 +23,11 @@ from billfold.kit.errors import (
     Refusal,
 )
 from billfold.kit.listing import MATCHED, RANGED, Asked, Field
-from billfold.kit.money import to_amount, to_cents
+from billfold.kit.money import text_to_cents, to_amount, to_cents
 from billfold.kit.work import Work
-from billfold.payables import failed_payments, payments, vendors
+from billfold.payables import payments, vendors
 from billfold.payables.disbursements import DisbursementType
+from billfold.payables.failed_payments import is_business, told_when_refused
 from billfold.payables.payments import (
     BillPayment,
     CheckDelivery,
@@ -56,10 +57,6 @@ operations.leaves_out(
 )
 
 
-def _cents(text: str) -> int:
-    return to_cents(Decimal(text))
-
-
 FIELDS = {
     **listing.TIMES,
     "id": listing.OWN["id"],
@@ -67,7 +64,7 @@ FIELDS = {
     "status": Field("payment_status", MATCHED, PaymentStatus, choices=(*PaymentStatus,)),
     "disbursementType": Field("disbursement_type", MATCHED, DisbursementType),
     "processDate": Field("process_date", RANGED, date.fromisoformat, sorts=True),
-    "amount": Field("amount_cents", ("eq", *RANGED), _cents, sorts=True),
+    "amount": Field("amount_cents", ("eq", *RANGED), text_to_cents, sorts=True),
     "description": Field("description", (), sorts=True),
     "confirmationNumber": Field("confirmation_number", (), sorts=True),
     "onlinePayment": Field("online", (), sorts=True),
@@ -166,18 +163,6 @@ def _amount(amount: Decimal, name: str, least: int) -> int:
 
 
 @contextmanager
-def _told_when_refused(terms: Terms, lines: list[PayLine]) -> Iterator[None]:
-    """A refusal of business is told as payment.failed, after what it undid."""
-    try:
-        yield
-    except Refusal as refusal:
-        if _is_business(refusal):
-            reasons = [(problem.code, problem.say(about)) for problem, about in refusal.problems]
-            refusal.after = lambda work: failed_payments.tell_failure(work, terms, lines, reasons)
-        raise
-
-
-@contextmanager
 def _said_twice(bill_id: str) -> Iterator[None]:
     """What is refused of a bill's payment is said plainly, and again with the bill's id in front.
 
@@ -185,15 +170,11 @@ def _said_twice(bill_id: str) -> Iterator[None]:
     try:
         yield
     except Refusal as refusal:
-        if _is_business(refusal):
+        if is_business(refusal):
             refusal.problems = refusal.problems + [
                 problem.prefixed(bill_id, about) for problem, about in refusal.problems
             ]
         raise
-
-
-def _is_business(refusal: Refusal) -> bool:
-    return all(problem.status == NOT_POSSIBLE.status for problem, _ in refusal.problems)
 
 
 @operations.get("/connect/v3/payments", SIGNED_IN, may=Permission.VIEW_PAYMENTS)
@@ -228,11 +209,11 @@ def create_payment(work: Work, request: PaymentRequest) -> PaymentView:
     cents = _amount(request.amount, "amount", least=1)
     terms = _terms(request)
     if request.bill_id is None:
-        with _told_when_refused(terms, []):
+        with told_when_refused(terms, []):
             _refuse_what_is_not_served(request)
             return views(work, [payments.pay_new_bill(work, terms, cents)])[0]
     lines = [PayLine(request.bill_id, cents)]
-    with _said_twice(request.bill_id), _told_when_refused(terms, lines):
+    with _said_twice(request.bill_id), told_when_refused(terms, lines):
         _refuse_what_is_not_served(request)
         return views(work, payments.pay_bills(work, terms, lines))[0]
 
@@ -249,7 +230,7 @@ def create_bulk_payment(work: Work, request: BulkPaymentRequest) -> BulkPaymentR
         for place, each in enumerate(request.payments)
     ]
     terms = _terms(request)
-    with _told_when_refused(terms, lines):
+    with told_when_refused(terms, lines):
         _refuse_what_is_not_served(request)
         made = payments.pay_bills(work, terms, lines, name=lambda line: line.bill_id)
         return BulkPaymentResponse(views(work, made))

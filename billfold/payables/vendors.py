@@ -6,8 +6,6 @@ from enum import StrEnum
 
 import msgspec
 
-from billfold.funding.bank_accounts import AccountType as BankAccountType
-from billfold.funding.bank_accounts import OwnerType
 from billfold.kit.errors import (
     INVALID_FIELD,
     NO_SUCH_REFERENCE,
@@ -20,8 +18,16 @@ from billfold.kit.ids import looks_like
 from billfold.kit.places import country_name, is_currency
 from billfold.kit.tables import Owned, table
 from billfold.kit.work import Work
+from billfold.payables.particulars import VendorParticulars
+from billfold.payables.vendor_bank_accounts import (
+    HOME_COUNTRY,
+    BankDraft,
+    NamedValue,
+    VendorBankAccount,
+    checked,
+)
 
-HOME_COUNTRY, HOME_CURRENCY = "US", "USD"
+HOME_CURRENCY = "USD"
 
 
 class AccountType(StrEnum):
@@ -62,11 +68,6 @@ class TaxIdType(StrEnum):
     UNDEFINED = "UNDEFINED"
 
 
-class NamedValue(msgspec.Struct, frozen=True):
-    name: str
-    value: str
-
-
 class PaymentPurpose(msgspec.Struct, omit_defaults=True, frozen=True):
     """Why money goes abroad, as the vendor's country wants to be told: a text or a code."""
 
@@ -74,26 +75,12 @@ class PaymentPurpose(msgspec.Struct, omit_defaults=True, frozen=True):
     code: NamedValue | None = None
 
 
-class VendorBank(msgspec.Struct, omit_defaults=True, frozen=True):
-    """The vendor's one bank account; `number` is sealed under the account's own id."""
-
-    id: str
-    name_on_account: str
-    number: bytes
-    last4: str
-    routing_number: str | None = None
-    type: BankAccountType | None = None
-    owner_type: OwnerType | None = None
-    payment_currency: str | None = None
-    regulatory_fields: list[NamedValue] = []
-
-
 @table(
     "vendors",
     ids="vendor",
     by=[
         "created_time", "updated_time", "archived", "name", "account_type", "address_country",
-        "bill_currency",
+        "bill_currency", "pay_by_type",
     ],
     sorted_by=["short_name", "email", "phone"],
     begins_by=["name"],
@@ -124,7 +111,7 @@ class Vendor(Owned, frozen=True):
     payment_currency: str | None = None
     payment_purpose: PaymentPurpose | None = None
     card_remit_email: str | None = None
-    bank: VendorBank | None = None
+    bank_account_id: str | None = None
     tax_id: bytes | None = None
     tax_id_type: TaxIdType | None = None
     track_1099: bool = False
@@ -136,24 +123,13 @@ class Vendor(Owned, frozen=True):
     network_status: NetworkStatus = NetworkStatus.NOT_CONNECTED
     balance_cents: int = 0
     balance_time: datetime | None = None
+    particulars: VendorParticulars | None = None
 
     @property
     def bank_account_status(self) -> BankAccountStatus:
-        if self.bank is None:
+        if self.bank_account_id is None:
             return BankAccountStatus.NO_ACCOUNT
         return BankAccountStatus.NO_NET_LINKED_ACCOUNT
-
-
-class BankDraft(msgspec.Struct, frozen=True):
-    """What a new bank account of a vendor is made of; the number is in the clear here only."""
-
-    name_on_account: str
-    account_number: str
-    routing_number: str | None = None
-    type: BankAccountType | None = None
-    owner_type: OwnerType | None = None
-    payment_currency: str | None = None
-    regulatory_fields: list[NamedValue] = []
 
 
 def create_vendor(
@@ -164,12 +140,15 @@ def create_vendor(
     id = work.ids.new("vendor", work.now)
     details = {**details, **_sealed_tax_id(work, id, tax_id)}
     details["payee_name"] = details.get("payee_name") or details["name"]
-    details["address_country_name"] = country_name(details["address_country"])
-    country = details["address_country"]
-    if bank:
-        details["bank"] = _bank(work, bank, country, "paymentInformation.bankAccount.")
-    details["pay_by_type"] = _pay_by(country, bool(bank))
+    country = details.get("address_country")
+    details["address_country_name"] = country and country_name(country)
+    home = country or HOME_COUNTRY
+    account = checked(work, bank, home, "paymentInformation.bankAccount.") if bank else None
+    details["bank_account_id"] = account and account["id"]
+    details["pay_by_type"] = _pay_by(home, account is not None)
     vendor = work.add(Vendor, id=id, **details)
+    if account:
+        work.add(VendorBankAccount, vendor_id=id, **account)
     work.tell("vendor.created", vendor)
     return vendor
 
@@ -187,9 +166,11 @@ def update_vendor(work: Work, vendor_id: str, details: dict, tax_id=msgspec.UNSE
         old = work.secrets.open(vendor.tax_id, vendor.id) if vendor.tax_id else None
         if tax_id != old:
             details = {**details, **_sealed_tax_id(work, vendor.id, tax_id)}
-    if country := details.get("address_country"):
-        details = {**details, "address_country_name": country_name(country)}
-        details["pay_by_type"] = _pay_by(country, vendor.bank is not None)
+    if "address_country" in details:
+        code = details["address_country"]
+        details = {**details, "address_country_name": code and country_name(code)}
+        country = code or HOME_COUNTRY
+        details["pay_by_type"] = _pay_by(country, vendor.bank_account_id is not None)
     if work.change(vendor, **details):
         work.tell("vendor.updated", vendor)
     return vendor
@@ -203,29 +184,41 @@ def set_archived(work: Work, vendor_id: str, archived: bool) -> Vendor:
     return vendor
 
 
-def bank_of(work: Work, vendor_id: str) -> VendorBank:
-    vendor = work.find(Vendor, vendor_id)
-    if vendor.bank is None:
-        raise Refusal(NOT_FOUND, f"{vendor_id}: the vendor has no bank account")
-    return vendor.bank
+def bank_of(work: Work, vendor_id: str) -> VendorBankAccount:
+    return _bank(work, work.find(Vendor, vendor_id))
 
 
-def add_bank(work: Work, vendor_id: str, draft: BankDraft) -> VendorBank:
+def banks_of(work: Work, found: Iterable[Vendor]) -> None:
+    """Find the bank accounts of some vendors in one query, for `bank_of` to know them."""
+    work.find_all(VendorBankAccount, [each.bank_account_id for each in found if each.bank_account_id])
+
+
+def add_bank(work: Work, vendor_id: str, draft: BankDraft) -> VendorBankAccount:
     """A vendor has at most one; another is refused (BDC_1233)."""
     vendor = work.hold(Vendor, vendor_id)
-    if vendor.bank is not None:
+    if vendor.bank_account_id is not None:
         raise Refusal(VENDOR_HAS_ACCOUNT, vendor.id)
-    bank = _bank(work, draft, vendor.address_country or HOME_COUNTRY, "")
-    _set_bank(work, vendor, bank)
-    return bank
+    fields = checked(work, draft, vendor.address_country or HOME_COUNTRY)
+    account = work.add(VendorBankAccount, vendor_id=vendor.id, **fields)
+    _set_bank(work, vendor, account.id)
+    return account
 
 
-def remove_bank(work: Work, vendor_id: str) -> None:
-    """Payments that have started go on; later ones are sent by check."""
+def remove_bank(work: Work, vendor_id: str) -> VendorBankAccount:
+    """Payments that have started go on; later ones are sent by check. The account itself is kept,
+    archived."""
     vendor = work.hold(Vendor, vendor_id)
-    if vendor.bank is None:
-        raise Refusal(NOT_FOUND, f"{vendor_id}: the vendor has no bank account")
-    _set_bank(work, vendor, None)
+    return archive_bank(work, _bank(work, vendor).id)
+
+
+def archive_bank(work: Work, account_id: str) -> VendorBankAccount:
+    """The same for a bank account that is named itself; one that is archived stays as it is."""
+    vendor = work.hold(Vendor, work.find(VendorBankAccount, account_id).vendor_id)
+    account = work.hold(VendorBankAccount, account_id)
+    if work.change(account, archived=True):
+        assert vendor.bank_account_id == account.id, f"{account.id} is active and nobody's"
+        _set_bank(work, vendor, None)
+    return account
 
 
 def owe(work: Work, vendor: Vendor, cents: int) -> None:
@@ -240,27 +233,18 @@ def names_of(work: Work, ids: Iterable[str]) -> dict[str, str]:
     return {id: rows[0].name for id, rows in found.items()}
 
 
-def _set_bank(work: Work, vendor: Vendor, bank: VendorBank | None) -> None:
+def _bank(work: Work, vendor: Vendor) -> VendorBankAccount:
+    if vendor.bank_account_id is None:
+        raise Refusal(NOT_FOUND, f"{vendor.id}: the vendor has no bank account")
+    return work.find(VendorBankAccount, vendor.bank_account_id)
+
+
+def _set_bank(work: Work, vendor: Vendor, account_id: str | None) -> None:
     country = vendor.address_country or HOME_COUNTRY
-    work.change(vendor, bank=bank, pay_by_type=_pay_by(country, bank is not None))
+    work.change(
+        vendor, bank_account_id=account_id, pay_by_type=_pay_by(country, account_id is not None)
+    )
     work.tell("vendor.updated", vendor)
-
-
-def _bank(work: Work, draft: BankDraft, country: str, at: str) -> VendorBank:
-    if country == HOME_COUNTRY and not _is_routing_number(draft.routing_number or ""):
-        raise Refusal(INVALID_FIELD, f"{at}routingNumber: is not a US routing number")
-    if country != HOME_COUNTRY and draft.type is None:
-        raise Refusal(INVALID_FIELD, f"{at}type: must not be null for an international vendor")
-    if draft.payment_currency and not is_currency(draft.payment_currency):
-        raise Refusal(INVALID_FIELD, f"{at}paymentCurrency: invalid value")
-    id = work.ids.new("vendor_bank_account", work.now)
-    kept = {
-        name: getattr(draft, name)
-        for name in draft.__struct_fields__
-        if name not in ("account_number",)
-    }
-    number = work.secrets.seal(draft.account_number, id)
-    return VendorBank(id=id, number=number, last4=draft.account_number[-4:], **kept)
 
 
 # Columns that hold a code, what the wire calls them, and whether a code is one.
@@ -270,12 +254,6 @@ CODES = (
     ("payment_currency", "paymentInformation.paymentCurrency", is_currency),
     ("bill_currency", "billCurrency", is_currency),
 )
-
-
-def _is_routing_number(text: str) -> bool:
-    from stdnum.us import rtn
-
-    return rtn.is_valid(text)
 
 
 def _pay_by(country: str, has_bank: bool) -> PayByType:

@@ -19,10 +19,10 @@ from billfold.door.wire import (
 from billfold.funding.bank_accounts import AccountType as BankAccountType
 from billfold.funding.bank_accounts import OwnerType
 from billfold.payables import vendors
+from billfold.payables.vendor_bank_accounts import NamedValue
 from billfold.payables.vendors import (
     AccountType,
     BankAccountStatus,
-    NamedValue,
     NetworkStatus,
     PayByType,
     PaymentPurpose,

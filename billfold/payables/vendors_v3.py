@@ -30,12 +30,8 @@ from billfold.kit.money import to_amount
 from billfold.kit.work import Work
 from billfold.payables import vendors
 from billfold.payables.bills import Bill, PaymentStatus
-from billfold.payables.vendors import (
-    AccountType,
-    BankDraft,
-    Vendor,
-    VendorBank,
-)
+from billfold.payables.vendor_bank_accounts import BankDraft, VendorBankAccount
+from billfold.payables.vendors import AccountType, Vendor
 from billfold.payables.vendors_shapes_v3 import (
     ADDRESS,
     CARD,
@@ -81,6 +77,7 @@ NO_AUTO_PAY = AutoPay(enabled=False)
 
 
 def view(work: Work, vendor: Vendor) -> VendorView:
+    bank = vendors.bank_of(work, vendor.id) if vendor.bank_account_id else None
     return VendorView(
         id=vendor.id,
         archived=vendor.archived,
@@ -99,7 +96,7 @@ def view(work: Work, vendor: Vendor) -> VendorView:
             last_payment_date=vendor.last_payment_date,
             bank_country=vendor.bank_country,
             payment_currency=vendor.payment_currency,
-            bank_account=bank_view(vendor.bank) if vendor.bank else None,
+            bank_account=bank_view(bank) if bank else None,
             payment_purpose=vendor.payment_purpose,
         ),
         additional_info=AdditionalInfo(
@@ -126,7 +123,7 @@ def balance_of(vendor: Vendor) -> Balance:
     return Balance(to_amount(vendor.balance_cents), stamp(vendor.balance_time or vendor.created_time))
 
 
-def bank_view(bank: VendorBank) -> VendorBankAccountView:
+def bank_view(bank: VendorBankAccount) -> VendorBankAccountView:
     """Verified at once, as in BILL's sandbox: no deposit is sent to find out."""
     return VendorBankAccountView(
         bank.name_on_account, masked(bank.last4), "VERIFIED", bank.routing_number, bank.type,
@@ -187,6 +184,7 @@ def _draft(bank: VendorBankAccountRequest) -> BankDraft:
 def list_vendors(work: Work, asked: Asked) -> VendorList:
     """The organization's vendors, archived ones included unless they are filtered out."""
     page = listing.find(work, Vendor, FIELDS, asked)
+    vendors.banks_of(work, page.rows)
     return VendorList([view(work, each) for each in page.rows], page.next_page, page.prev_page)
 
 

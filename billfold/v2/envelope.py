@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from billfold.door import wire
@@ -27,6 +28,7 @@ from billfold.kit.errors import (
     MALFORMED,
     MISSING_PARAMETER,
     NO_SUCH_API,
+    REQUIRED,
     TOO_LARGE,
     WRONG_METHOD,
     WRONG_TYPE,
@@ -38,6 +40,9 @@ BASE = "/api/v2"
 FIELDS_MAX = 1000
 # What never became a call.
 NO_CALL = (NO_SUCH_API, WRONG_METHOD, TOO_LARGE)
+# Which part of a list is asked for, and whether with what belongs to its rows.
+COUNTING = ("start", "max", "nested")
+SAID_MAX = 100
 MISSING = ("must not be null", "must not be blank")
 
 
@@ -115,14 +120,48 @@ def _decoded(text: bytes) -> str:
     return decoded
 
 
-def first_fault(found: list[Fault]) -> Refusal:
-    """v2 says one thing at a time."""
+def first_fault(found: list[Fault], data: bytes = b"") -> Refusal:
+    """v2 says one thing at a time: what lies in `obj` under codes of its own (BDC_1117, 1119, 1124),
+    and with the value that was sent; how a list is counted as parameters (BDC_1129)."""
     path, words = found[0]
+    about = path.removeprefix("obj.") or "data"
+    in_object = about != path
     if words in MISSING:
-        return Refusal(MISSING_PARAMETER, path or "data")
+        return Refusal(REQUIRED if in_object or path == "obj" else MISSING_PARAMETER, about)
+    if path in COUNTING:
+        return Refusal(INVALID_PARAMETER, f"{path}, {_sent_at(path, data)}.")
     if words.startswith("an instance of"):
-        return Refusal(WRONG_TYPE, path or "data")
-    return Refusal(INVALID_FIELD, f"{path or 'data'}, {words}")
+        return Refusal(WRONG_TYPE, about)
+    if in_object and words == "invalid value":
+        return Refusal(INVALID_FIELD, f"{about}, {_sent_at(path, data)}.")
+    return Refusal(INVALID_FIELD, f"{about}, {words}")
+
+
+def _sent_at(path: str, data: bytes) -> str:
+    """What stands at a place of the data, in so many words as fit."""
+    value: Any = msgspec.json.decode(data or b"null")
+    for name in re.findall(r"[^.\[\]]+", path):
+        if isinstance(value, dict):
+            value = value.get(name)
+        elif isinstance(value, list) and name.isdigit() and int(name) < len(value):
+            value = value[int(name)]
+        else:
+            value = None
+    return str(value)[:SAID_MAX]
+
+
+def read_data(reads: msgspec.json.Decoder, data: bytes) -> Any:
+    return decode(reads, data, lambda found: first_fault(found, data))
+
+
+def done(answer: object) -> Envelope:
+    return Envelope(0, "Success", {} if answer is None else answer)
+
+
+def failed(refusal: Refusal) -> Envelope:
+    problem, about = refusal.problems[0]
+    words = otherwise(problem)
+    return Envelope(1, "Error", Failure(words.code or NO_CODE, words.say(about)))
 
 
 class _V2(Dialect):
@@ -142,18 +181,15 @@ class _V2(Dialect):
             if operation.body_may_be_empty:
                 return operation.body_default
             raise Refusal(MISSING_PARAMETER, "data")
-        return decode(operation.decoder, data, first_fault)
+        return read_data(operation.decoder, data)
 
     def said(self, answer: object) -> bytes:
-        return encode(Envelope(0, "Success", {} if answer is None else answer))
+        return encode(done(answer))
 
     def refused(self, refusal: Refusal, now: datetime) -> tuple[int, bytes]:
-        problem, about = refusal.problems[0]
-        words = otherwise(problem)
-        failure = Failure(words.code or NO_CODE, words.say(about))
+        problem, _ = refusal.problems[0]
         keeps_status = problem in NO_CALL or problem.status > 499
-        body = encode(Envelope(1, "Error", failure))
-        return problem.status if keeps_status else 200, body
+        return problem.status if keeps_status else 200, encode(failed(refusal))
 
 
 V2 = _V2()

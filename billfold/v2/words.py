@@ -19,6 +19,9 @@ OTHERWISE = {
     errors.INVALID_FIELD: Problem("BDC_1119", 400, "Invalid value for field: {}."),
     errors.INVALID_VALUE: Problem("BDC_1143", 400, "Invalid data: {}."),
     errors.NOT_JSON: Problem("BDC_1122", 400, "The data could not be read as JSON: {}."),
+    # What was asked for by its id, and what only refers to it (v3: BDC_1205, for both).
+    errors.NOT_FOUND: Problem("BDC_1120", 404, "No data found: {}."),
+    errors.NO_SUCH_REFERENCE: Problem("BDC_1119", 422, "Invalid value for field: {}"),
     # Clients look for the number.
     errors.RATE_REACHED: Problem(
         "BDC_1144", 422, "The limit is reached (20000 requests an hour, 200 of them sign-ins): {}."

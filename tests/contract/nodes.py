@@ -8,7 +8,7 @@ FORMATS = {"date", "date-time"}
 KEYWORDS = {
     "type", "$ref", "allOf", "extends", "items", "fields", "enum", "enum_ref", "note", "src",
     "prefix", "format", "required", "default", "deprecated", "min", "max", "min_items",
-    "max_items", "min_length", "max_length",
+    "max_items", "min_length", "max_length", "also",
 }  # fmt: skip
 
 
@@ -114,6 +114,7 @@ class SchemaReader:
         named = spec.get("enum_ref") or spec.get("enum", ())
         # `enum: RoleType` names one of the file's, as `enum_ref` does.
         values = self._enum(named, file) if isinstance(named, str) else tuple(map(str, named))
+        values += (str(spec["also"]),) if values and "also" in spec else ()
         node = Node(kinds, values=values, keeps=bool(values), source=spec.get("src", "D"))
         inline = spec.get("fields") or {}
         if "array" in kinds:

@@ -10,6 +10,7 @@ BASE = "/api/v2/"
 CODE = "response_data.error_code"
 # Which requests have the field, its one value, where it leads, its value when fresh, in words.
 MARKS = {"in", "const", "ref", "fresh", "meaning"}
+FAILURE = {"error_code": "string", "error_message": "string"}
 STATUS = {"response_status": "integer", "response_message": "string"}
 
 
@@ -20,8 +21,10 @@ def plain(spec):
     if not isinstance(spec, dict):
         return spec
     if set(spec) == {"envelope of"}:
-        return STATUS | {"response_data": plain(spec["envelope of"])}
+        # Each item of a bulk is done or refused for itself.
+        return STATUS | {"response_data": plain(spec["envelope of"]) | FAILURE}
     if isinstance(spec.get("type"), str) or isinstance(spec.get("$ref"), str):
+        fresh = spec.get("fresh")
         spec = {name: part for name, part in spec.items() if name not in MARKS}
         unread = spec.keys() - KEYWORDS
         assert not unread, f"v2.yaml: what is {unread}?"
@@ -29,6 +32,9 @@ def plain(spec):
             return {"note": "anything"}
         if isinstance(spec.get("enum"), str):
             spec["enum_ref"] = spec.pop("enum")
+            if fresh is not None:
+                # Seen on the wire (T), also where the enum does not know it.
+                spec["also"] = fresh
     return {name: plain(part) for name, part in spec.items()}
 
 
