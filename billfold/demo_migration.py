@@ -197,9 +197,9 @@ def pay(new: Environment, account_id: str) -> None:
         "invoiceDate": f"{today}", "dueDate": f"{today + timedelta(days=30)}",
         "billLineItems": [{"entity": "BillLineItem", "amount": AMOUNT, "description": "Strings"}],
     }  # fmt: skip
-    owed = new.done("Crud/Create/Bill", {"obj": bill}, "bill {[id]} of {[amount]}")["id"]
+    owed = new.done("Crud/Create/Bill", {"obj": bill}, "bill {0[id]} of {0[amount]}")["id"]
     asked = {"bankAccountId": account_id, "billPays": [{"billId": owed, "amount": AMOUNT}]}
-    said = new.done("PayBills", asked, "payment {[sentPays][0][id]} of {[sentPays][0][amount]}")
+    said = new.done("PayBills", asked, "payment {0[sentPays][0][id]} of {0[sentPays][0][amount]}")
     payment = said["sentPays"][0]["id"]
     new.control("/clock", {"advance": {"days": SETTLING_DAYS}})
     client.tell(f"{SETTLING_DAYS} days pass here, and nowhere else")

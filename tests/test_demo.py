@@ -120,3 +120,21 @@ def test_what_goes_wrong_on_the_way_is_said_and_no_success_is_claimed(serve):
     (line,) = done.stderr.splitlines()
     assert done.returncode == 1 and line.startswith("billfold: POST /connect-events/v3/subscriptions")
     assert "all signatures" not in done.stdout
+
+
+MIGRATION = [
+    "BDC_1102: the key is not known here yet", "1 developer key",
+    "BDC_1101: the key is known, the user is not", "BDC_1361: money moves in a trusted session only",
+    "bill paymentStatus 0: paid in full", 'rel="successor-version"', "/health → 410",
+    "the new sandbox answers", "removed, with its data",
+]  # fmt: skip
+
+
+def test_the_migration_is_played_and_leaves_nothing(serve, place):
+    server = serve(*place)
+    for _ in range(2):
+        done = run("demo", "migration", "--url", server.base)
+        assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
+        assert [fact for fact in MIGRATION if fact not in done.stdout] == [], done.stdout
+    (left,) = server.call("GET", "/_control/environments")["results"]
+    assert left["name"] == "sandbox" and server.signs_in()

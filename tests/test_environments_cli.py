@@ -1,0 +1,80 @@
+"""`billfold env`, and what else is told by which environment it is meant for."""
+
+import json
+
+import pytest
+
+from tests.server import assert_refused, run
+
+
+def says(server, *arguments: str) -> str:
+    done = run("env", *arguments, "--url", server.base)
+    assert (done.returncode, done.stderr) == (0, ""), done
+    return done.stdout
+
+
+def test_the_commands_make_list_end_and_remove(serve):
+    server = serve()
+    made = json.loads(says(server, "create", "stage", "--json"))
+    assert made["credentials"]["username"] == "ada@demo.stage.example"
+    assert "devKey" in says(server, "create", "copy", "--from", "stage")
+    assert says(server, "migrate-keys", "sandbox", "--to", "stage").startswith("1 developer key")
+    assert "until 2030-12-31" in says(
+        server, "sunset", "sandbox", "--date", "2030-12-31", "--successor", "stage"
+    )
+    listed = says(server, "list").splitlines()
+    assert [line.split()[0] for line in listed] == ["copy", "sandbox", "stage"]
+    assert "SUNSET" in listed[1] and "then stage" in listed[1]
+    says(server, "remove", "copy")
+    found = json.loads(says(server, "list", "--json"))["results"]
+    assert [each["name"] for each in found] == ["sandbox", "stage"]
+
+
+@pytest.mark.parametrize(("arguments", "words"), [
+    (("create", "No Name"), ["small letter"]),
+    (("create", "sandbox"), ["already"]),
+    (("create", "x", "--from", "nowhere"), ["nowhere"]),
+    (("create", "x", "--policy", "production"), ["https"]),
+    (("remove", "nowhere"), ["nowhere"]),
+    (("remove", "sandbox"), ["first"]),
+    (("migrate-keys", "sandbox", "--to", "nowhere"), ["nowhere"]),
+    (("sunset", "sandbox", "--date", "soon", "--successor", "nowhere"), ["date"]),
+    (("sunset", "sandbox", "--date", "2030-12-31", "--successor", "nowhere"), ["nowhere"]),
+])  # fmt: skip
+def test_what_cannot_be_is_one_sentence(serve_once, arguments, words):
+    assert_refused(run("env", *arguments, "--url", serve_once.base), *words)
+
+
+@pytest.fixture(scope="module")
+def serve_once(tmp_path_factory):
+    from tests.server import Server
+
+    server = Server(tmp_path_factory.mktemp("data"))
+    yield server
+    server.kill()
+
+
+def test_where_no_sandbox_answers_it_is_said():
+    assert_refused(run("env", "list", "--url", "http://127.0.0.1:1"), "billfold serve")
+
+
+def test_commands_on_data_take_an_environment(serve, tmp_path):
+    server = serve()
+    says(server, "create", "stage")
+    server.stop()
+    folder = tmp_path / "data"
+    made = run(
+        "signup", "--data", folder, "--env", "stage", "--organization", "Guitars", "--first-name",
+        "Carla", "--last-name", "Strings", "--email", "carla@guitars.example", "--phone", "4155550142",
+        "--json", BILLFOLD_PASSWORD="seven green bicycles",
+    )  # fmt: skip
+    assert made.returncode == 0, made.stderr
+    organization = json.loads(made.stdout)["organizationId"]
+    file = tmp_path / "guitars.jsonl"
+    moved = ("--organization", organization, "--data", folder)
+    assert_refused(run("export", *moved, "--out", file), organization)
+    done = run("export", *moved, "--env", "stage", "--out", file)
+    assert done.returncode == 0, done.stderr
+    done = run("import", "--data", folder, "--from", file)
+    assert done.returncode == 0, done.stderr
+    assert_refused(run("export", *moved, "--env", "nowhere", "--out", tmp_path / "x"), "nowhere")
