@@ -8,7 +8,7 @@ import base64
 import hmac
 import re
 import string
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -38,20 +38,28 @@ COMPARE: dict[str, Callable] = {
     "lte": lambda column, value: column <= value,
     "in": lambda column, *values: column.in_(values),
     "nin": lambda column, *values: sa.or_(column.is_(None), column.not_in(values)),
-    # From the text itself to the first that does not begin with it.
-    "sw": lambda column, start, end: sa.and_(small(column) >= start, small(column) < end),
 }
+# "sw" becomes a range of small letters.
+OPERATORS = (*COMPARE, "sw")
 MATCHED = ("eq", "ne", "in")
 CHOSEN = (*MATCHED, "nin")
 RANGED = ("gt", "gte", "lt", "lte")
 NAMED = ("eq", "sw")
+# What is empty is found by none of these.
+NEVER_EMPTY = ("eq", "in", *RANGED)
 
 # Both databases lower only what ASCII has.
 LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
-# Pairs of a column and whether it descends; before the name of one that sorts by its small letters.
-Order = tuple[tuple[str, bool], ...]
+# Before the name of a column that is meant in small letters.
 SMALL = "~"
+# Pairs of a column and whether it descends.
+Order = tuple[tuple[str, bool], ...]
+# A column, an operator, the names of its values, and whose column it is (see `Field.among`).
+Conditions = tuple[tuple[str, str, tuple[str, ...], tuple | None], ...]
+# Rows that equal the cursor in so many of the first keys and lie behind it in so many of the next.
+Place = tuple[int, int]
+ANYWHERE: Place = 0, 0
 
 R = TypeVar("R", bound=Record)
 
@@ -132,14 +140,19 @@ def find(
         if (filters, sort) != (cursor.filters, cursor.sort):
             raise Refusal(INVALID_PARAMETER, "page: belongs to another sort or other filters")
     conditions, values = _conditions(filters, fields)
-    order = _order(sort, fields) if sort else _order_of(conditions)
+    order = _varying(_order(sort, fields) if sort else _order_of(conditions), conditions)
     backwards = bool(cursor and cursor.backwards)
+    column, values["owner"] = whose or ("organization_id", work.organization_id)
     if cursor:
         values |= {f"key{n}": value for n, value in enumerate(_keys(cursor, record, order))}
-    column, owner = whose or ("organization_id", work.organization_id)
-    values |= {"owner": owner, "most": asked.max + 1}
-    statement = _statement(record, column, conditions, order, backwards, cursor is not None)
-    rows = work.connection.rows(record, statement, values)
+    rows: list[R] = []
+    behind = _behind(record, conditions, values, order, backwards)
+    for place, bound in behind if cursor else [(ANYWHERE, values)]:
+        statement = _statement(record, column, conditions, order, backwards, place)
+        most = asked.max + 1 - len(rows)
+        rows += work.connection.rows(record, statement, bound | {"most": most})
+        if len(rows) > asked.max:
+            break
 
     more, rows = len(rows) > asked.max, rows[: asked.max]
     if backwards:
@@ -157,15 +170,16 @@ def find(
     )
 
 
-def _conditions(filters: str, fields: Mapping[str, Field]) -> tuple[tuple, dict]:
+def _conditions(filters: str, fields: Mapping[str, Field]) -> tuple[Conditions, dict]:
     """What is not understood is refused, rather than everything listed in silence."""
     conditions: list[tuple] = []
+    asked = 0
     values: dict[str, object] = {}
     place = 0
     while place < len(filters):
         match = CONDITION.match(filters, place)
         # PostgreSQL keeps no NUL in a text, so nothing can be found by one.
-        if not match or len(conditions) == FILTERS_MAX or "\0" in match.group():
+        if not match or asked == FILTERS_MAX or "\0" in match.group():
             raise Refusal(INVALID_PARAMETER, f"filters: {filters[place:]}")
         name, op, text = match.groups()
         field = fields.get(name)
@@ -181,29 +195,36 @@ def _conditions(filters: str, fields: Mapping[str, Field]) -> tuple[tuple, dict]
             raise Refusal(INVALID_PARAMETER, f"{name}: {text}") from None
         if len(parsed) > CHOICES_MAX:
             raise Refusal(INVALID_PARAMETER, f"{name}: more than {CHOICES_MAX} values")
-        if op == "sw":
-            start = str(parsed[0]).translate(LOWER)
-            parsed = [start, _next_text(start)]
-        elif op in ("ne", "nin") and field.choices:
-            op, parsed = "in", [each for each in field.choices if each not in parsed]
-        if op == "in" and len(parsed) == 1:
-            op = "eq"
-        names = tuple(f"value{len(values) + n}" for n in range(len(parsed)))
-        values |= zip(names, parsed, strict=True)
-        conditions.append((field.column, op, names, field.among))
-        place = match.end()
+        for column, does, meant in _meant(field, op, parsed):
+            names = tuple(f"value{len(values) + n}" for n in range(len(meant)))
+            values |= zip(names, meant, strict=True)
+            conditions.append((column, does, names, field.among))
+        asked, place = asked + 1, match.end()
     return tuple(conditions), values
 
 
-def _order_of(conditions: tuple) -> Order:
+def _meant(field: Field, op: str, parsed: list) -> Iterator[tuple[str, str, list]]:
+    """An operator as those that an index answers."""
+    if op == "sw":
+        # From the text itself to the first that does not begin with it.
+        start = str(parsed[0]).translate(LOWER)
+        yield SMALL + field.column, "gte", [start]
+        yield SMALL + field.column, "lt", [_next_text(start)]
+        return
+    if op in ("ne", "nin") and field.choices:
+        op, parsed = "in", [each for each in field.choices if each not in parsed]
+    if op == "in" and len(parsed) == 1:
+        op = "eq"
+    yield field.column, op, parsed
+
+
+def _order_of(conditions: Conditions) -> Order:
     """The order of a list for which none is asked: one in which an index already holds what is looked
     for. Ids rise with time, so that without a filter, and with most, it is that of creation."""
     own = [(op, column) for column, op, _, among in conditions if not among]
-    for ordered in (RANGED, ("sw",), ("in",)):
-        for op, column in own:
-            if op in ordered:
-                key = (SMALL + column if op == "sw" else column, False)
-                return (key,) if column == "id" else (key, ("id", False))
+    ranged = sorted((name for op, name in own if op in RANGED), key=lambda name: name.startswith(SMALL))
+    for name in (*ranged, *(name for op, name in own if op == "in")):
+        return (("id", False),) if name == "id" else ((name, False), ("id", False))
     if any(op == "eq" for op, _ in own):
         return (("id", False),)
     return (("created_time", False), ("id", False))
@@ -223,16 +244,70 @@ def _order(sort: str, fields: Mapping[str, Field]) -> Order:
     return (*order, ("id", order[-1][1]))
 
 
+def _varying(order: Order, conditions: Conditions) -> Order:
+    """What is to equal one value orders nothing."""
+    equal = {name for name, op, _, among in conditions if op == "eq" and not among}
+    return tuple(each for each in order if each[0] not in equal) or order[-1:]
+
+
+def _behind(
+    record: type[Record], conditions: Conditions, values: dict, order: Order, backwards: bool
+) -> Iterator[tuple[Place, dict]]:
+    """What lies behind a cursor as walks along an index, each of which goes on where the last one ends.
+
+    By a choice of values, in their order, a database would enter each value's rows at the first of
+    them and walk to the cursor. So what is left of the cursor's value goes first, and then, without
+    a cursor, the values behind it."""
+    chosen = _chosen(conditions, order)
+    for place in _places(record, conditions, order):
+        if place[0] or not chosen:
+            yield place, values
+            continue
+        down, here = order[0][1] != backwards, values["key0"]
+        choice = [values[name] for name in chosen]
+        if further := [each for each in choice if (each < here if down else each > here)]:
+            # The last of them again and again, so that one statement serves however many are left.
+            filled = further + further[-1:] * (len(choice) - len(further))
+            yield ANYWHERE, values | dict(zip(chosen, filled, strict=True))
+
+
+def _chosen(conditions: Conditions, order: Order) -> tuple[str, ...]:
+    """The names of the values among which is chosen what is sorted by before the id."""
+    for name, op, names, among in conditions:
+        if (name, op) == (order[0][0], "in") and not among and len(order) > 1:
+            return names
+    return ()
+
+
 @lru_cache(1_000)
-def _statement(record, owner: str, conditions, order, backwards: bool, placed: bool) -> sa.Select:
+def _places(record: type[Record], conditions: Conditions, order: Order) -> tuple[Place, ...]:
+    """Behind a cursor: equal in all keys but the last, then in all but two, and so on.
+
+    Plain columns in one direction need no such stairs: compared as a row they are where an index
+    begins, however many rows are equal in the first. SQLite does not do so with an expression."""
+    start, least = len(order) - 1, 1 if _chosen(conditions, order) else 0
+    while (
+        start > least
+        and order[start - 1][1] == order[start][1]
+        and isinstance(_key_column(record, conditions, order[start - 1][0]), sa.Column)
+    ):
+        start -= 1
+    return ((start, len(order) - start), *((level, 1) for level in reversed(range(start))))
+
+
+@lru_cache(1_000)
+def _statement(
+    record: type[Record], owner: str, conditions: Conditions, order: Order, backwards: bool,
+    place: Place,
+) -> sa.Select:  # fmt: skip
     # By many ids the key's own index is meant, see `database._select_among`.
     chosen = any((name, op) == ("id", "in") for name, op, *_ in conditions)
     mine = sa.func.coalesce(record.c[owner], "") if chosen else record.c[owner]
     query = sa.select(record.table).where(mine == sa.bindparam("owner"))
     for name, op, names, among in conditions:
-        if placed and not among and _implied(name, op, order[0], backwards):
+        if not among and _implied(name, op, order, backwards, place):
             continue
-        column = among[0].c[name] if among else record.c[name]
+        column = _column(among[0] if among else record, name)
         fits = COMPARE[op](column, *(sa.bindparam(each, type_=column.type) for each in names))
         if among:
             other, refers = among
@@ -243,49 +318,49 @@ def _statement(record, owner: str, conditions, order, backwards: bool, placed: b
                 .where(fits)
             )
         query = query.where(fits)
-    never_empty = {
-        name for name, op, _, among in conditions if op in ("eq", "in", *RANGED) and not among
-    }
-    keys = [(_expression(record, name, never_empty), descends != backwards) for name, descends in order]
-    if placed:
-        query = query.where(_beyond(keys, [f"key{n}" for n in range(len(keys))]))
-    query = query.order_by(*(column.desc() if down else column.asc() for column, down in keys))
+    level, width = place
+    keys = [_key_column(record, conditions, name) for name, _ in order]
+    here = [sa.bindparam(f"key{n}", type_=column.type) for n, column in enumerate(keys)]
+    query = query.where(*(keys[n] == here[n] for n in range(level)))
+    downs = [descends != backwards for _, descends in order]
+    if width:
+        query = query.where(_beyond(keys[level:][:width], here[level:][:width], downs[level]))
+    sorts = zip(keys[level:], downs[level:], strict=True)
+    query = query.order_by(*(column.desc() if down else column.asc() for column, down in sorts))
     return query.limit(sa.bindparam("most", type_=sa.Integer))
 
 
-def _implied(name: str, op: str, first: tuple[str, bool], backwards: bool) -> bool:
-    """Whether all that lies behind a row that fits fits as well. SQLite would begin where the filter
-    does, and walk from there to the cursor."""
-    column, descends = first
-    return name == column and op in (("lt", "lte") if descends != backwards else ("gt", "gte"))
+def _implied(name: str, op: str, order: Order, backwards: bool, place: Place) -> bool:
+    """Whether all rows at this place fit because the cursor's does. SQLite would begin where the
+    filter does, and walk from there to the cursor."""
+    level, width = place
+    if any(name == equal for equal, _ in order[:level]):
+        return op in NEVER_EMPTY
+    further, descends = order[level]
+    down = descends != backwards
+    return bool(width) and name == further and op in (("lt", "lte") if down else ("gt", "gte"))
 
 
-def _beyond(keys, names) -> sa.ColumnElement:
-    """Behind the cursor: equal in the first keys and further in the next, for each of them."""
-    descends = keys[0][1]
-    if all(isinstance(column, sa.Column) and down == descends for column, down in keys):
-        # As one comparison it is where an index begins, however many rows are equal in the first key.
-        here = sa.tuple_(*(column for column, _ in keys))
-        values = [
-            sa.bindparam(name, type_=column.type) for (column, _), name in zip(keys, names, strict=True)
-        ]
-        return here < sa.tuple_(*values) if descends else here > sa.tuple_(*values)
-    (column, down), value = keys[0], sa.bindparam(names[0], type_=keys[0][0].type)
-    # Follows from the rest, but lets an index begin at the cursor.
-    start = column <= value if down else column >= value
-    ways: list[sa.ColumnElement] = []
-    equal: list[sa.ColumnElement] = []
-    for (column, down), name in zip(keys, names, strict=True):
-        value = sa.bindparam(name, type_=column.type)
-        ways.append(sa.and_(*equal, column < value if down else column > value))
-        equal.append(column == value)
-    return sa.and_(start, sa.or_(*ways))
+def _beyond(
+    columns: list[sa.ColumnElement], here: list[sa.BindParameter], down: bool
+) -> sa.ColumnElement:
+    if len(columns) == 1:
+        return columns[0] < here[0] if down else columns[0] > here[0]
+    row, cursor = sa.tuple_(*columns), sa.tuple_(*here)
+    return row < cursor if down else row > cursor
 
 
-def _expression(record: type[Record], name: str, never_empty: set[str]) -> sa.ColumnElement:
-    if name.startswith(SMALL):
-        return small(record.c[name.removeprefix(SMALL)])
-    return record.c[name] if name in never_empty else or_empty(record.c[name])
+def _column(record: type[Record], name: str) -> sa.ColumnElement:
+    column = record.c[name.removeprefix(SMALL)]
+    return small(column) if name.startswith(SMALL) else column
+
+
+def _key_column(record: type[Record], conditions: Conditions, name: str) -> sa.ColumnElement:
+    """A column as it sorts, which is plain where nothing empty can be found."""
+    never_empty = any(
+        name == each and op in NEVER_EMPTY and not among for each, op, _, among in conditions
+    )
+    return _column(record, name) if never_empty else or_empty(record.c[name])
 
 
 def _key(row: Record, order: Order) -> list:
