@@ -10,7 +10,7 @@ from billfold.access.roles import Role
 from billfold.access.users import User
 from billfold.funding import bank_accounts_v3
 from billfold.funding.bank_accounts import BankAccount
-from billfold.kit import listing
+from billfold.kit import listing, walks
 from billfold.kit.database import select_among
 from billfold.kit.listing import Asked, Field
 from billfold.payables import bills_v3, payments_v3, vendors_v3
@@ -48,14 +48,14 @@ def asked_of(fields: dict) -> list[Asked]:
 def order_of(fields, asked: Asked) -> tuple[tuple, tuple]:
     conditions, _ = listing._conditions(asked.filters, fields)
     order = listing._order(asked.sort, fields) if asked.sort else listing._order_of(conditions)
-    return conditions, listing._varying(order, conditions)
+    return conditions, walks.varying(order, conditions)
 
 
-def plan(desk, record, fields, asked: Asked, place=listing.ANYWHERE, backwards: bool = False) -> str:
+def plan(desk, record, fields, asked: Asked, place=walks.ANYWHERE, backwards: bool = False) -> str:
     """How the database goes about a first page, or about one walk of a page behind a cursor."""
     conditions, order = order_of(fields, asked)
     owner = OWNERS.get(record, "organization_id")
-    statement = listing._statement(record, owner, conditions, order, backwards, place)
+    statement = walks.statement(record, owner, conditions, order, backwards, place)
 
     def explain(work) -> str:
         compiled = work.connection.compiled(statement)
@@ -79,7 +79,7 @@ def plan(desk, record, fields, asked: Asked, place=listing.ANYWHERE, backwards: 
 def plans_behind(desk, record, fields, asked: Asked, backwards: bool = False) -> list[str]:
     """Those of all walks of a page behind a cursor."""
     conditions, order = order_of(fields, asked)
-    places = listing._places(record, conditions, order)
+    places = walks.places(record, conditions, order)
     return [plan(desk, record, fields, asked, place, backwards) for place in places]
 
 
@@ -112,10 +112,10 @@ def test_a_page_behind_a_cursor_begins_at_its_row(desk, record, backwards):
         conditions, order = order_of(fields, asked)
         if {("id", "eq"), ("id", "in")} & {each[:2] for each in conditions}:
             continue  # A hundred rows at most, each looked up by its key.
-        chosen = listing._chosen(conditions, order)
-        for level, width in listing._places(record, conditions, order):
+        chosen = walks.chosen_names(conditions, order)
+        for level, width in walks.places(record, conditions, order):
             if chosen and not level:
-                found = plan(desk, record, fields, asked, listing.ANYWHERE, backwards)
+                found = plan(desk, record, fields, asked, walks.ANYWHERE, backwards)
                 assert re.search(rf"\b{order[0][0]}( = ANY |=\?)", found), (asked, found)
             else:
                 found = plan(desk, record, fields, asked, (level, width), backwards)
@@ -125,7 +125,7 @@ def test_a_page_behind_a_cursor_begins_at_its_row(desk, record, backwards):
 
 def entered(order: tuple, level: int, width: int, further: str) -> str:
     """How a plan of SQLite or PostgreSQL says that an index is entered by the cursor's own keys."""
-    names = [name.removeprefix(listing.SMALL) for name, _ in order]
+    names = [name.removeprefix(walks.SMALL) for name, _ in order]
     equal, beyond = names[:level], names[level:][:width]
     lite = [rf"({name}|<expr>)=\?" for name in equal]
     post = [rf"\b{name}\b[^=<>]* = " for name in equal]
