@@ -428,7 +428,9 @@ def test_a_header_that_no_one_reads_hurts_nobody(desk):
         desk.call("POST", VENDORS, vendor_of("A"), status=201, headers=headers)
 
 
-@pytest.mark.parametrize("number", ["1_000", "\u0663", "\uff11\uff12", "1\u0663.5", "1__0", "_1"])
+@pytest.mark.parametrize("number", [
+    "1_000", "\u0663", "\uff11\uff12", "1\u0663.5", "1__0", "_1", "1_", "1e_2", "1_e2",
+])  # fmt: skip
 def test_only_a_number_as_json_writes_it_is_a_number(desk, number):
     """Python would take more: what is an amount of money is not guessed."""
     for field in ("amount", "quantity", "price"):

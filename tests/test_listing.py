@@ -254,6 +254,31 @@ def test_every_order_both_ways_page_by_page(desk, path, field, values):
         assert there_and_back(desk, path, sort=sort, filters=mine, max=2) == ids, sort
 
 
+@pytest.mark.parametrize("sort", ["", "billCurrency:desc", "billCurrency,name:desc", "name,shortName"])
+def test_a_choice_of_values_shows_each_row_once(desk, sort):
+    """There and back, however the pages fall on where one value ends and the next begins."""
+    currencies, kinds = ("USD", "EUR", "CAD", "CAD"), ("NONE", "PERSON", "BUSINESS")
+    for number in range(20):
+        made = desk.vendor(
+            f"V{number % 5}", accountType=kinds[number % 3], billCurrency=currencies[number % 4],
+            shortName=f"s{number % 2}" if number % 4 else None,
+        )  # fmt: skip
+        if number % 3 == 0:
+            desk.owes(made, 1)
+    for filters in (
+        'accountType:in:"PERSON,NONE"', 'accountType:in:"NONE,BUSINESS,PERSON,NONE"',
+        "accountType:ne:PERSON", 'accountType:nin:"PERSON,NONE"', 'billCurrency:in:"USD,CAD,JPY"',
+        "billCurrency:ne:EUR", 'billCurrency:nin:"CAD,USD"', "address.country:ne:FR",
+        'accountType:in:"PERSON,NONE",billCurrency:in:"EUR,CAD"', "archived:ne:true",
+        'accountType:in:"PERSON,NONE",accountType:ne:NONE', "name:sw:v1", 'paymentStatus:nin:"PAID"',
+    ):  # fmt: skip
+        everyone = found(desk, VENDORS, "id", filters=filters, sort=sort, max=100)
+        assert len(everyone) == len(set(everyone)) > 3, filters
+        for most in (2, 3):
+            shown = there_and_back(desk, VENDORS, filters=filters, sort=sort, max=most)
+            assert shown == everyone, (filters, most)
+
+
 def type_of(values: list) -> type:
     return int if isinstance(values[0], int) else str
 

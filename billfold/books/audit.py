@@ -42,6 +42,8 @@ def write_traces(work: Work) -> None:
 
 
 def _shown(value: Any) -> Any:
+    if value is None or isinstance(value, (int, str)):
+        return value  # As nearly all are.
     if isinstance(value, bytes):
         return HIDDEN
     if isinstance(value, msgspec.Struct):

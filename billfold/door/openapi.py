@@ -34,7 +34,7 @@ from billfold.kit.errors import (
     Problem,
 )
 from billfold.kit.idempotency import HEADER, KEPT
-from billfold.kit.listing import COMPARE, FILTERS_MAX, MAX_DEFAULT, MAX_LIMIT, SORTS_MAX
+from billfold.kit.listing import FILTERS_MAX, MAX_DEFAULT, MAX_LIMIT, OPERATORS, SORTS_MAX
 
 Schema = dict[str, Any]
 
@@ -77,7 +77,7 @@ LIST_GRAMMAR: dict[str, tuple[str, Schema]] = {
     ),
     "filters": (
         f"`field:operator:value`, up to {FILTERS_MAX} with commas between; all must hold. "
-        f"Operators: {', '.join(COMPARE)}. A value with a comma stands in double quotes.",
+        f"Operators: {', '.join(OPERATORS)}. A value with a comma stands in double quotes.",
         {"type": "string", "examples": ["archived:eq:false"]},
     ),
 }

@@ -51,6 +51,9 @@ NAME_MAX = 100  # Of a name that is said again; no field's is longer.
 # As JSON writes it: behind an even number of backslashes. PostgreSQL keeps it in no text.
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
+# An underscore that can stand in a number: one inside a word, as in BANK_ACCOUNT, cannot.
+_UNDERSCORE = re.compile(rb"_(?:[^A-Za-z]|(?<![A-Za-z]_))")
+
 # What a number may be written with; Python would take 1_000 and the digits of other scripts as well.
 _WRITTEN_NUMBER = re.compile(r"[-+.0-9eE\s]*")
 
@@ -101,7 +104,7 @@ def decode(
     if b"\\u0000" in body and _NUL.search(body):
         raise Refusal(MALFORMED, "body: no text may hold a NUL character")
     try:
-        if (b"_" in body or not body.isascii()) and (
+        if (_UNDERSCORE.search(body) or not body.isascii()) and (
             odd := list(islice(odd_numbers(_untyped(body), reads.type), FAULTS_MAX))
         ):
             raise refusal(odd)

@@ -17,16 +17,16 @@ def all_or_none(
     With `name` each problem begins with the name of its item and " : "."""
     done: list[Done] = []
     guilty: list[tuple[Problem, str]] = []
-    innocent: list[tuple[Problem, str]] = []
+    innocent: list[Item] = []
     for item in items:
         try:
             done.append(do(item))
-            innocent.append(_named(ROLLED_BACK, "", item, name))
+            innocent.append(item)
         except Refusal as refusal:
             guilty += [_named(*problem, item, name) for problem in refusal.problems]
     if guilty:
         # The guilty go first: the status of an answer is that of its first problem.
-        raise Refusal.of(guilty + innocent)
+        raise Refusal.of([*guilty, *(_named(ROLLED_BACK, "", item, name) for item in innocent)])
     return done
 
 

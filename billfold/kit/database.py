@@ -212,7 +212,7 @@ def place_of(url: str) -> Place:
         from billfold.kit.sqlite import SqlitePlace
 
         return SqlitePlace(url)
-    from billfold.kit.postgres import PostgresPlace
+    from billfold.kit.postgres_place import PostgresPlace
 
     return PostgresPlace(url)
 

@@ -45,6 +45,8 @@ SHAPE = re.compile(r"[0-9a-z]{3}0[0-9][0-9A-Z]{11}[0-9a-z]{4}")
 
 _UPPER, _LOWER = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ", "0123456789abcdefghijklmnopqrstuvwxyz"
 _THREE = [a + b + c for a in _UPPER for b in _UPPER for c in _UPPER]
+# Of 256 bytes ten or nine are each letter: nothing that nobody may guess is made of these.
+_LETTERS = bytes(ord("A") + number % 26 for number in range(256))
 _TWO = [a + b for a in _LOWER for b in _LOWER]
 
 
@@ -102,7 +104,7 @@ class Ids:
         return self._random.randrange(1, 10**digits)
 
     def letters(self, length: int) -> str:
-        return "".join(self._random.choices(_UPPER[10:], k=length))
+        return self._random.randbytes(length).translate(_LETTERS).decode()
 
 
 def _base36(number: int) -> str:

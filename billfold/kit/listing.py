@@ -9,7 +9,7 @@ import base64
 import hmac
 import re
 import string
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -21,7 +21,17 @@ import sqlalchemy as sa
 
 from billfold.kit.errors import FILTER_FIELD, FILTER_OPERATOR, INVALID_PARAMETER, Refusal
 from billfold.kit.secrets import Secrets
-from billfold.kit.tables import Owned, Record, or_empty, small
+from billfold.kit.tables import Owned, Record
+from billfold.kit.walks import (
+    ANYWHERE,
+    COMPARE,
+    SMALL,
+    Conditions,
+    Order,
+    behind,
+    statement,
+    varying,
+)
 from billfold.kit.work import Work
 
 VERSION, MAC_BYTES = 1, 12
@@ -29,19 +39,8 @@ MAX_DEFAULT, MAX_LIMIT, FILTERS_MAX, CHOICES_MAX, SORTS_MAX = 20, 100, 20, 100, 
 
 CONDITION = re.compile(r'([A-Za-z][\w.]*):([a-z]+):("[^"]*"|[^,"]*)(?:,|$)')
 
-COMPARE: dict[str, Callable] = {
-    "eq": lambda column, value: column == value,
-    # What is empty is none of them either.
-    "ne": lambda column, value: column.is_distinct_from(value),
-    "gt": lambda column, value: column > value,
-    "gte": lambda column, value: column >= value,
-    "lt": lambda column, value: column < value,
-    "lte": lambda column, value: column <= value,
-    "in": lambda column, *values: column.in_(values),
-    "nin": lambda column, *values: sa.or_(column.is_(None), column.not_in(values)),
-    # From the text itself to the first that does not begin with it.
-    "sw": lambda column, start, end: sa.and_(small(column) >= start, small(column) < end),
-}
+# "sw" becomes a range of small letters.
+OPERATORS = (*COMPARE, "sw")
 MATCHED = ("eq", "ne", "in")
 CHOSEN = (*MATCHED, "nin")
 RANGED = ("gt", "gte", "lt", "lte")
@@ -49,10 +48,6 @@ NAMED = ("eq", "sw")
 
 # Both databases lower only what ASCII has.
 LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
-
-# Pairs of a column and whether it descends; before the name of one that sorts by its small letters.
-Order = tuple[tuple[str, bool], ...]
-SMALL = "~"
 
 R = TypeVar("R", bound=Record)
 
@@ -127,21 +122,27 @@ def find(
     `whose` names another owner's column and its value, for what belongs to a login or a partner."""
     if not 1 <= asked.max <= MAX_LIMIT:
         raise Refusal(INVALID_PARAMETER, "max")
-    cursor = _decode(work.secrets, record, asked.page) if asked.page else None
+    column, owner = whose or ("organization_id", work.organization_id)
+    cursor = _decode(work.secrets, record, owner, asked.page) if asked.page else None
     filters, sort = asked.filters, asked.sort
     if cursor:
         filters, sort = filters or cursor.filters, sort or cursor.sort
         if (filters, sort) != (cursor.filters, cursor.sort):
             raise Refusal(INVALID_PARAMETER, "page: belongs to another sort or other filters")
     conditions, values = _conditions(filters, fields)
-    order = _order(sort, fields) if sort else _order_of(conditions)
+    order = varying(_order(sort, fields) if sort else _order_of(conditions), conditions)
     backwards = bool(cursor and cursor.backwards)
+    values["owner"] = owner
     if cursor:
         values |= {f"key{n}": value for n, value in enumerate(_keys(cursor, record, order))}
-    column, owner = whose or ("organization_id", work.organization_id)
-    values |= {"owner": owner, "most": asked.max + 1}
-    statement = _statement(record, column, conditions, order, backwards, cursor is not None)
-    rows = work.connection.rows(record, statement, values)
+    rows: list[R] = []
+    walks = behind(record, conditions, values, order, backwards) if cursor else [(ANYWHERE, values)]
+    for place, bound in walks:
+        select = statement(record, column, conditions, order, backwards, place)
+        most = asked.max + 1 - len(rows)
+        rows += work.connection.rows(record, select, bound | {"most": most})
+        if len(rows) > asked.max:
+            break
 
     more, rows = len(rows) > asked.max, rows[: asked.max]
     if backwards:
@@ -150,7 +151,8 @@ def find(
     has_prev = bool(rows) and (more if backwards else cursor is not None)
 
     def mark(row: R, back: bool) -> str:
-        return _encode(work.secrets, record, Cursor(VERSION, back, filters, sort, _key(row, order)))
+        cursor = Cursor(VERSION, back, filters, sort, _key(row, order))
+        return _encode(work.secrets, record, owner, cursor)
 
     return Page(
         rows,
@@ -170,13 +172,18 @@ def find_from(
     """So many of the caller's own rows after the first `start`; `sort` pairs a field with whether it
     descends. For clients that count rows: what is added meanwhile moves those behind it."""
     conditions, values = _understood(asked, fields)
-    order = _order_by(sort, fields) if sort else _order_of(conditions)
+    order = varying(_order_by(sort, fields) if sort else _order_of(conditions), conditions)
     values |= {"owner": work.organization_id, "most": most, "start": start}
-    statement = _statement(record, "organization_id", conditions, order, False, False, skips=True)
-    return work.connection.rows(record, statement, values)
+    select = _counted(statement(record, "organization_id", conditions, order, False, ANYWHERE))
+    return work.connection.rows(record, select, values)
 
 
-def _conditions(filters: str, fields: Mapping[str, Field]) -> tuple[tuple, dict]:
+@lru_cache(1_000)
+def _counted(select: sa.Select) -> sa.Select:
+    return select.offset(sa.bindparam("start", type_=sa.Integer))
+
+
+def _conditions(filters: str, fields: Mapping[str, Field]) -> tuple[Conditions, dict]:
     """What is not understood is refused, rather than everything listed in silence."""
     asked: list[Condition] = []
     place = 0
@@ -191,7 +198,7 @@ def _conditions(filters: str, fields: Mapping[str, Field]) -> tuple[tuple, dict]
     return _understood(asked, fields)
 
 
-def _understood(asked: Sequence[Condition], fields: Mapping[str, Field]) -> tuple[tuple, dict]:
+def _understood(asked: Sequence[Condition], fields: Mapping[str, Field]) -> tuple[Conditions, dict]:
     conditions: list[tuple] = []
     values: dict[str, object] = {}
     if len(asked) > FILTERS_MAX:
@@ -213,16 +220,10 @@ def _understood(asked: Sequence[Condition], fields: Mapping[str, Field]) -> tupl
             raise Refusal(INVALID_PARAMETER, f"{name}: more than {CHOICES_MAX} values")
         if len(parsed) > 1:
             op = {"eq": "in", "ne": "nin"}.get(op, op)
-        if op == "sw":
-            start = str(parsed[0]).translate(LOWER)
-            parsed = [start, _next_text(start)]
-        elif op in ("ne", "nin") and field.choices:
-            op, parsed = "in", [each for each in field.choices if each not in parsed]
-        if op == "in" and len(parsed) == 1:
-            op = "eq"
-        names = tuple(f"value{len(values) + n}" for n in range(len(parsed)))
-        values |= zip(names, parsed, strict=True)
-        conditions.append((field.column, op, names, field.among))
+        for column, does, meant in _meant(field, op, parsed):
+            names = tuple(f"value{len(values) + n}" for n in range(len(meant)))
+            values |= zip(names, meant, strict=True)
+            conditions.append((column, does, names, field.among))
     return tuple(conditions), values
 
 
@@ -230,15 +231,28 @@ def _as_tuple(parsed: object) -> tuple:
     return parsed if isinstance(parsed, tuple) else (parsed,)
 
 
-def _order_of(conditions: tuple) -> Order:
+def _meant(field: Field, op: str, parsed: list) -> Iterator[tuple[str, str, list]]:
+    """An operator as those that an index answers."""
+    if op == "sw":
+        # From the text itself to the first that does not begin with it.
+        start = str(parsed[0]).translate(LOWER)
+        yield SMALL + field.column, "gte", [start]
+        yield SMALL + field.column, "lt", [_next_text(start)]
+        return
+    if op in ("ne", "nin") and field.choices:
+        op, parsed = "in", [each for each in field.choices if each not in parsed]
+    if op == "in" and len(parsed) == 1:
+        op = "eq"
+    yield field.column, op, parsed
+
+
+def _order_of(conditions: Conditions) -> Order:
     """The order of a list for which none is asked: one in which an index already holds what is looked
     for. Ids rise with time, so that without a filter, and with most, it is that of creation."""
     own = [(op, column) for column, op, _, among in conditions if not among]
-    for ordered in (RANGED, ("sw",), ("in",)):
-        for op, column in own:
-            if op in ordered:
-                key = (SMALL + column if op == "sw" else column, False)
-                return (key,) if column == "id" else (key, ("id", False))
+    ranged = sorted((name for op, name in own if op in RANGED), key=lambda name: name.startswith(SMALL))
+    for name in (*ranged, *(name for op, name in own if op == "in")):
+        return (("id", False),) if name == "id" else ((name, False), ("id", False))
     if any(op == "eq" for op, _ in own):
         return (("id", False),)
     return (("created_time", False), ("id", False))
@@ -264,74 +278,6 @@ def _order_by(asked: Sequence[tuple[str, bool]], fields: Mapping[str, Field]) ->
             raise Refusal(FILTER_FIELD, f"sort: {name}")
         order.append((fields[name].column, descends))
     return (*order, ("id", order[-1][1]))
-
-
-@lru_cache(1_000)
-def _statement(
-    record, owner: str, conditions, order, backwards: bool, placed: bool, skips: bool = False
-) -> sa.Select:
-    # By many ids the key's own index is meant, see `database._select_among`.
-    chosen = any((name, op) == ("id", "in") for name, op, *_ in conditions)
-    mine = sa.func.coalesce(record.c[owner], "") if chosen else record.c[owner]
-    query = sa.select(record.table).where(mine == sa.bindparam("owner"))
-    for name, op, names, among in conditions:
-        if placed and not among and _implied(name, op, order[0], backwards):
-            continue
-        column = among[0].c[name] if among else record.c[name]
-        fits = COMPARE[op](column, *(sa.bindparam(each, type_=column.type) for each in names))
-        if among:
-            other, refers = among
-            fits = (
-                sa.exists()
-                .where(other.c.organization_id == record.c.organization_id)
-                .where(other.c[refers] == record.c.id)
-                .where(fits)
-            )
-        query = query.where(fits)
-    never_empty = {
-        name for name, op, _, among in conditions if op in ("eq", "in", *RANGED) and not among
-    }
-    keys = [(_expression(record, name, never_empty), descends != backwards) for name, descends in order]
-    if placed:
-        query = query.where(_beyond(keys, [f"key{n}" for n in range(len(keys))]))
-    query = query.order_by(*(column.desc() if down else column.asc() for column, down in keys))
-    query = query.limit(sa.bindparam("most", type_=sa.Integer))
-    return query.offset(sa.bindparam("start", type_=sa.Integer)) if skips else query
-
-
-def _implied(name: str, op: str, first: tuple[str, bool], backwards: bool) -> bool:
-    """Whether all that lies behind a row that fits fits as well. SQLite would begin where the filter
-    does, and walk from there to the cursor."""
-    column, descends = first
-    return name == column and op in (("lt", "lte") if descends != backwards else ("gt", "gte"))
-
-
-def _beyond(keys, names) -> sa.ColumnElement:
-    """Behind the cursor: equal in the first keys and further in the next, for each of them."""
-    descends = keys[0][1]
-    if all(isinstance(column, sa.Column) and down == descends for column, down in keys):
-        # As one comparison it is where an index begins, however many rows are equal in the first key.
-        here = sa.tuple_(*(column for column, _ in keys))
-        values = [
-            sa.bindparam(name, type_=column.type) for (column, _), name in zip(keys, names, strict=True)
-        ]
-        return here < sa.tuple_(*values) if descends else here > sa.tuple_(*values)
-    (column, down), value = keys[0], sa.bindparam(names[0], type_=keys[0][0].type)
-    # Follows from the rest, but lets an index begin at the cursor.
-    start = column <= value if down else column >= value
-    ways: list[sa.ColumnElement] = []
-    equal: list[sa.ColumnElement] = []
-    for (column, down), name in zip(keys, names, strict=True):
-        value = sa.bindparam(name, type_=column.type)
-        ways.append(sa.and_(*equal, column < value if down else column > value))
-        equal.append(column == value)
-    return sa.and_(start, sa.or_(*ways))
-
-
-def _expression(record: type[Record], name: str, never_empty: set[str]) -> sa.ColumnElement:
-    if name.startswith(SMALL):
-        return small(record.c[name.removeprefix(SMALL)])
-    return record.c[name] if name in never_empty else or_empty(record.c[name])
 
 
 def _key(row: Record, order: Order) -> list:
@@ -372,21 +318,24 @@ def _next_text(text: str) -> str:
     return chr(0x10FFFF) * (len(text) + 1)
 
 
-def _encode(secrets: Secrets, record: type[Record], cursor: Cursor) -> str:
-    """Authenticated: what comes back was given out here, for this installation's data and this list."""
+def _encode(secrets: Secrets, record: type[Record], owner: str, cursor: Cursor) -> str:
+    """Authenticated: what comes back was given out here, for this list of this owner's."""
     text = msgspec.json.encode(cursor)
-    mac = secrets.mac(f"cursor {record.table.name}", text)[:MAC_BYTES]
-    return base64.urlsafe_b64encode(mac + text).decode().rstrip("=")
+    return base64.urlsafe_b64encode(_mac(secrets, record, owner, text) + text).decode().rstrip("=")
 
 
-def _decode(secrets: Secrets, record: type[Record], page: str) -> Cursor:
+def _decode(secrets: Secrets, record: type[Record], owner: str, page: str) -> Cursor:
     try:
         sent = base64.urlsafe_b64decode(page + "=" * (-len(page) % 4))
         mac, text = sent[:MAC_BYTES], sent[MAC_BYTES:]
-        if hmac.compare_digest(mac, secrets.mac(f"cursor {record.table.name}", text)[:MAC_BYTES]):
+        if hmac.compare_digest(mac, _mac(secrets, record, owner, text)):
             cursor = msgspec.json.decode(text, type=Cursor)
             if cursor.version == VERSION:
                 return cursor
     except (msgspec.DecodeError, ValueError):
         pass  # Refused like one that was forged.
     raise Refusal(INVALID_PARAMETER, "page")
+
+
+def _mac(secrets: Secrets, record: type[Record], owner: str, text: bytes) -> bytes:
+    return secrets.mac(f"cursor {record.table.name} {owner}", text)[:MAC_BYTES]

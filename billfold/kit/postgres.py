@@ -7,36 +7,30 @@ that lost a race is run again from its beginning, which is safe because it touch
 import asyncio
 import os
 import socket
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from math import inf
 from queue import Empty, LifoQueue
 from threading import local
 from time import monotonic
 from typing import TypeVar
-from urllib.parse import quote, urlsplit
 
 import psycopg
 from psycopg import pq
 from psycopg.errors import DeadlockDetected, SerializationFailure, error_from_result
 from psycopg.pq.abc import PGresult
-from psycopg.sql import SQL, Identifier
 from sqlalchemy.dialects.postgresql import psycopg as psycopg_dialect
 
 from billfold.kit.database import Connection
 from billfold.kit.errors import Conflict, InDoubt, Unavailable, Unusable
 from billfold.kit.policy import LIMITS, Limits
-from billfold.kit.tables import metadata
 
 ATTEMPTS_MAX = 4
 PREPARED_MAX = 1_000
 # How long a statement may go unanswered beyond its own time: then nobody is there any more.
 SILENCE_SECONDS = 3
 QUEUE_SECONDS_MAX = 10.0
-NAME_BYTES_MAX = 63
-# Any number: the first half of the locks that claim a database.
-CLAIMS = 8_024_002
 NEVER = inf
 
 # One snapshot for all that a read reads: a bill and its lines are of one moment.
@@ -74,114 +68,6 @@ def check_room(url: str, wanted: int) -> None:
             f"{wanted} connections are wanted (workers x connections) and PostgreSQL gives {room}:"
             " lower them, or raise its max_connections"
         )
-
-
-class PostgresPlace:
-    """The server of the first database; those of other environments are named after it."""
-
-    copies_schema = False
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-
-    def beside(self, name: str) -> str:
-        first = psycopg.conninfo.conninfo_to_dict(self.url).get("dbname") or ""
-        made = f"{first}_{name}"
-        if len(made.encode()) > NAME_BYTES_MAX:
-            raise Unusable(
-                f"{name}: with {first}_ before it, it is too long for a database of PostgreSQL"
-            )
-        return urlsplit(self.url)._replace(path=f"/{quote(made)}").geturl()
-
-    def exists(self, url: str) -> bool:
-        with self._connected() as connection:
-            found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [_name_in(url)])
-            return found.fetchone() is not None
-
-    def claim(self, url: str) -> "PostgresClaim | None":
-        """A lock that PostgreSQL itself lets go of when the process dies."""
-        with _telling():
-            connection = psycopg.connect(
-                self.url, autocommit=True, connect_timeout=LIMITS.connect_seconds
-            )
-            name = _name_in(url)
-            lock = "SELECT pg_try_advisory_lock(%s, hashtext(%s))"
-            ((got,),) = connection.execute(lock, [CLAIMS, name]).fetchall()
-        if got:
-            return PostgresClaim(connection, name)
-        connection.close()
-        return None
-
-    def copy(self, source: str, url: str) -> None:
-        """Nobody who works on the source is disturbed, as they were by a template's copy."""
-        with (
-            self._connected(source) as here,
-            self._connected(url) as there,
-            here.transaction(),
-            there.transaction(),
-        ):
-            here.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            for table in metadata.sorted_tables:
-                _copy_table(here, there, Identifier(table.name))
-
-    @contextmanager
-    def _connected(self, url: str | None = None) -> Iterator[psycopg.Connection]:
-        seconds = LIMITS.connect_seconds
-        with (
-            _telling(),
-            psycopg.connect(url or self.url, autocommit=True, connect_timeout=seconds) as connection,
-        ):
-            yield connection
-
-
-class PostgresClaim:
-    """What is made and thrown away goes by the connection that has the lock: nothing of it happens
-    after that was let go."""
-
-    def __init__(self, connection: psycopg.Connection, name: str) -> None:
-        self.connection = connection
-        self.name = name
-
-    def create(self) -> None:
-        """As the first one is: any text fits, and it is sorted by its bytes."""
-        make = SQL("CREATE DATABASE {} ENCODING 'UTF8' TEMPLATE template0")
-        with _telling():
-            try:
-                self.connection.execute(make.format(Identifier(self.name)))
-            except psycopg.errors.InsufficientPrivilege:
-                raise Unusable(
-                    f"the database user may not make the database {self.name}: a superuser gives leave"
-                    f" with ALTER ROLE {self.connection.info.user} CREATEDB"
-                ) from None
-
-    def drop(self) -> None:
-        with _telling():
-            drop = SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
-            self.connection.execute(drop.format(Identifier(self.name)))
-
-    def release(self) -> None:
-        self.connection.close()
-
-
-@contextmanager
-def _telling() -> Iterator[None]:
-    """What PostgreSQL has against it, as Unavailable."""
-    try:
-        yield
-    except (*TROUBLE, psycopg.ProgrammingError) as error:
-        raise Unavailable(str(error)) from error
-
-
-def _name_in(url: str) -> str:
-    return str(psycopg.conninfo.conninfo_to_dict(url)["dbname"])
-
-
-def _copy_table(here: psycopg.Connection, there: psycopg.Connection, name: Identifier) -> None:
-    out = here.cursor().copy(SQL("COPY {} TO STDOUT (FORMAT BINARY)").format(name))
-    into = there.cursor().copy(SQL("COPY {} FROM STDIN (FORMAT BINARY)").format(name))
-    with out as rows, into as kept:
-        for part in rows:
-            kept.write(part)
 
 
 class PostgresConnection(Connection):

@@ -46,8 +46,9 @@ class Work:
     """`now` is UTC; a change is kept as from and to, for the audit."""
 
     __slots__ = (
-        "_added", "_born", "_changed", "_held", "_seen", "caller", "clock", "clock_state", "connection",
-        "ids", "known", "learnt", "now", "planned", "policy", "secrets", "stirs", "told", "traces",
+        "_added", "_born", "_changed", "_families", "_held", "_seen", "caller", "clock", "clock_state",
+        "connection", "ids", "known", "learnt", "now", "planned", "policy", "secrets", "stirs", "told",
+        "traces",
     )  # fmt: skip
 
     def __init__(
@@ -71,6 +72,7 @@ class Work:
         self.traces: dict[str, dict[str, tuple[Any, Any]]] = {}
         self._held: dict[str, Record] = {}
         self._born: dict[str, Record] = {}
+        self._families: dict[type[Record], dict[str, dict[str, list]]] = {}
         self._seen: dict[str, Record] = {}
         self._changed: dict[str, dict[str, Any]] = {}
         self._added: dict[type[Record], list[Record]] = {}
@@ -198,9 +200,10 @@ class Work:
                 groups[getattr(row, name)].append(row)
         if len(older) < len(ids):
             # No child is older than its parent: those of a new row are all in our hands.
-            for born in self._born.values():
-                if type(born) is record and getattr(born, name) in groups:
-                    groups[getattr(born, name)].append(born)
+            family = self._family(record, name)
+            for id in ids:
+                if id in self._born:
+                    groups[id].extend(family.get(id, ()))
         return groups
 
     def missing(self, ids: Iterable[str]) -> set[str]:
@@ -248,6 +251,7 @@ class Work:
         record = type(row)
         self._added.setdefault(record, []).append(row)
         self.stirs |= record.seldom
+        self._families.pop(record, None)
         self._held[row.id] = self._born[row.id] = row
         return row
 
@@ -298,6 +302,7 @@ class Work:
         del self._held[row.id]
         self._seen.pop(row.id, None)
         self._born.pop(row.id, None)
+        self._families.pop(type(row), None)
 
     def sweep(self, record: type[Record], name: str) -> None:
         """Forget a few rows, of nobody's books, for which the time in this column is over. Whoever adds
@@ -333,6 +338,17 @@ class Work:
         """A query sees what this unit did before it to the table that is asked."""
         if record in self._added or any(type(self._held[id]) is record for id in self._changed):
             self.write()
+
+    def _family(self, record: type[R], name: str) -> dict[str, list[R]]:
+        """New rows by their parents, sorted once for as many parents as are asked for one by one."""
+        families = self._families.setdefault(record, {})
+        if name not in families:
+            family: dict[str, list[R]] = {}
+            for born in self._born.values():
+                if type(born) is record:
+                    family.setdefault(getattr(born, name), []).append(born)
+            families[name] = family
+        return families[name]
 
     def _among(self, record: type[R], select, ids: list[str]) -> list[R]:
         statement, values = select(record, "id", ids)

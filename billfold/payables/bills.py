@@ -358,9 +358,11 @@ def _owed(bill: Bill) -> int:
 
 
 def _account(work: Work, bill: Bill, **cents: int) -> None:
-    work.change(bill, **cents)
-    assert min(bill.scheduled_cents, bill.paid_cents, bill.due_cents) >= 0, f"{bill.id} is unbalanced"
-    work.change(bill, payment_status=_payment_status(bill))
+    after = msgspec.structs.replace(bill, **cents)
+    assert min(after.scheduled_cents, after.paid_cents, after.due_cents) >= 0, (
+        f"{bill.id} is unbalanced"
+    )
+    work.change(bill, **cents, payment_status=_payment_status(after))
     work.tell("bill.updated", bill)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import Annotated, Any
 
 import msgspec
@@ -351,7 +352,7 @@ def _schedule(
         status=S.SCHEDULED, payment_status=PaymentStatus.SCHEDULED,
         funding_type=terms.funding_type, funding_account_id=terms.funding_account_id,
         transaction_number=terms.transaction_number or work.ids.letters(20),
-        confirmation_number=f"P{work.today:%y%m%d}01 - {work.ids.number(7):07d}",
+        confirmation_number=f"{_numbers_begin(work.today)}{work.ids.number(7):07d}",
         disbursement_type=kind, arrives_by=disbursements.arrives_by(kind, process_date),
         created_by=work.user_id, created_bill=created_bill, description=terms.description,
         remittance_email=vendor.remittance_email or vendor.email,
@@ -362,6 +363,11 @@ def _schedule(
     _plan_next(work, payment)
     work.tell(PAYMENT.event, payment)
     return payment
+
+
+@lru_cache(8)
+def _numbers_begin(day: date) -> str:
+    return f"P{day:%y%m%d}01 - "
 
 
 def _move(work: Work, payment: Payment, to: SingleStatus, **also: Any) -> None:

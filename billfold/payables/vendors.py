@@ -228,9 +228,10 @@ def owe(work: Work, vendor: Vendor, cents: int) -> None:
 
 
 def names_of(work: Work, ids: Iterable[str]) -> dict[str, str]:
-    """The names of some vendors, in one query."""
-    found = work.grouped(Vendor, "id", list(dict.fromkeys(ids)))
-    return {id: rows[0].name for id, rows in found.items()}
+    """The names of some vendors, in one query for those that were not found yet."""
+    wanted = list(dict.fromkeys(ids))
+    work.find_all(Vendor, wanted)
+    return {id: work.find(Vendor, id).name for id in wanted}
 
 
 def _bank(work: Work, vendor: Vendor) -> VendorBankAccount:

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from billfold.door.operations import Operation
-from billfold.kit.listing import COMPARE, MAX_LIMIT
+from billfold.kit.listing import MAX_LIMIT, OPERATORS
 from tests.fuzz.bodies import ODD_TEXTS, Bodies
 
 MAXES = (
@@ -103,7 +103,7 @@ class Queries:
         return self._field(path) + self.random.choice((":asc", ":desc", "", ":up"))
 
     def _filter(self, path: str) -> str:
-        name, op = self._field(path), self.random.choice(list(COMPARE))
+        name, op = self._field(path), self.random.choice(list(OPERATORS))
         known = self.bodies.pool.rows.get(path, {}).get(name)
         value = self._any(known) if known and self.random.random() < 0.6 else self._any(VALUES)
         if isinstance(value, bool):
