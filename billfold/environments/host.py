@@ -74,6 +74,7 @@ class Host:
         self.listed: dict[str, Listed] = {}
         # Those that are open, the one that was used last at the end.
         self._open: OrderedDict[str, Site] = OrderedDict()
+        self._reading = asyncio.Lock()
         self.locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         # When something falls due in one that is closed (`monotonic`).
         self._awaited: dict[str, float] = {}
@@ -120,9 +121,10 @@ class Host:
 
     async def refresh(self) -> None:
         """Go by the list as it is stored, which another process may have changed."""
-        before = self.listed
-        rows = await self.book.read(listed.everyone)
-        self.listed = {each.id: each for each in rows}
+        async with self._reading:  # One after the other: no older list takes the place of a newer one.
+            before = self.listed
+            rows = await self.book.read(listed.everyone)
+            self.listed = {each.id: each for each in rows}
         self.first.sunset = self._sunset_of(self.settings.first)
         for name, site in self._open.items():
             if self.is_there(name):
