@@ -130,17 +130,29 @@ def demo(
 @app.command()
 @plainly
 def migrate(data: Data = None, database: Database = None) -> None:
-    """Bring a database to this version's schema; back it up first."""
+    """Bring a database to this version's schema, and those of the environments beside it; back them up
+    first."""
     from billfold import migrations
+    from billfold.kit.database import place_of
 
     settings, _ = load(data=data, database=database)
     settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    before = asked(lambda: migrations.known_revision(settings.database_url))
+    _migrate(place(settings), settings.database_url)
+    beside = place_of(settings.database_url).beside
+    for name in asked(lambda: migrations.environments(settings.database_url)):
+        if name != settings.first:
+            _migrate(f"environment {name}", beside(name))
+
+
+def _migrate(what: str, url: str) -> None:
+    from billfold import migrations
+
+    before = asked(lambda: migrations.known_revision(url))
     if before == migrations.HEAD:
-        print(f"{place(settings)} has schema {before} already")
+        print(f"{what} has schema {before} already")
         return
-    asked(lambda: migrations.migrate(settings.database_url))
-    print(f"{place(settings)}: schema {before or 'none'} -> {migrations.HEAD}")
+    asked(lambda: migrations.migrate(url))
+    print(f"{what}: schema {before or 'none'} -> {migrations.HEAD}")
 
 
 @app.command()

@@ -4,7 +4,13 @@ import json
 
 import pytest
 
+from billfold import migrations
+from billfold.kit.database import place_of
+from billfold.settings import load
 from tests.server import assert_refused, run
+
+
+OLDER = migrations.REVISIONS[-2]
 
 
 def says(server, *arguments: str) -> str:
@@ -78,3 +84,29 @@ def test_commands_on_data_take_an_environment(serve, tmp_path):
     done = run("import", "--data", folder, "--from", file)
     assert done.returncode == 0, done.stderr
     assert_refused(run("export", *moved, "--env", "nowhere", "--out", tmp_path / "x"), "nowhere")
+
+
+def test_an_upgrade_reaches_every_environment(serve, place, database, tmp_path):
+    """SQLite's are migrated when they are opened, PostgreSQL's by the command that says so."""
+    server = serve(*place)
+    says(server, "create", "stage")
+    server.stop()
+    folder = tmp_path / "data"
+    settings, _ = load(data=str(folder), database=place[1] if place else None)
+    beside = place_of(settings.database_url)
+    url = beside.beside("stage")
+    # As the version before this one has left it.
+    claim = beside.claim(url)
+    claim.drop()
+    claim.create()
+    claim.release()
+    migrations.migrate(url, OLDER)
+    if database == "postgres":
+        again = serve(*place)
+        status, said = again.ask("GET", "/env/stage/connect/v3/health")
+        assert (status, "BDC_1001" in said.decode()) == (503, True)
+        again.stop()
+        done = run("migrate", "--data", folder, *place)
+        assert f"environment stage: schema {OLDER} -> {migrations.HEAD}" in done.stdout, done
+    assert serve(*place).ask("GET", "/env/stage/connect/v3/health")[0] == 200
+    assert migrations.revision(url) == migrations.HEAD

@@ -76,6 +76,20 @@ def migrate(url: str, to: str = "head") -> None:
     command.upgrade(config, to)
 
 
+def environments(url: str) -> list[str]:
+    """The names of the environments that are listed in an installation's first database."""
+    names = "SELECT id FROM environments WHERE state = 'ACTIVE' ORDER BY id"
+    if url.startswith("sqlite:"):
+        import apsw
+
+        with closing(apsw.Connection(url.removeprefix("sqlite:"))) as connection:
+            return [name for (name,) in connection.execute(names)]
+    import psycopg
+
+    with psycopg.connect(url, connect_timeout=5) as server:
+        return [name for (name,) in server.execute(names)]
+
+
 def _sqlite_revision(path: Path) -> str | None:
     import apsw
 
