@@ -9,7 +9,6 @@ from billfold.kit.database import place_of
 from billfold.settings import load
 from tests.server import assert_refused, run
 
-
 OLDER = migrations.REVISIONS[-2]
 
 
