@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from billfold import cli_carry, cli_environments, cli_keys, cli_sign_up
+from billfold import cli_carry, cli_environments, cli_keys, cli_listen, cli_sign_up
 from billfold.cli_data import Data, Database, PolicyName, asked, place, plainly, prepared
 from billfold.kit.errors import Unusable
 from billfold.settings import SECRET, Settings, check_production, load, to_environment
@@ -30,6 +30,8 @@ app = typer.Typer(
 app.command("signup")(cli_sign_up.sign_up)
 app.command("invite")(cli_sign_up.invite)
 app.command("verify")(cli_sign_up.verify)
+app.command("listen")(cli_listen.listen)
+app.command("trigger")(cli_listen.trigger)
 app.command("export")(cli_carry.export_)
 app.command("import")(cli_carry.import_)
 app.add_typer(cli_keys.app, name="keys")

@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
-from urllib.error import HTTPError, URLError
+from typing import Annotated
 from urllib.parse import quote
-from urllib.request import ProxyHandler, Request, build_opener
 
 import typer
 
 from billfold.cli_data import AsJson, plainly
-from billfold.kit.errors import Unusable
+from billfold.cli_sandbox import HERE, Sandbox, Url
 
 app = typer.Typer(
     help="Environments beside the first: a sandbox makes, ends and removes them while it runs.",
     no_args_is_help=True,
 )
 ALL = "/_control/environments"
-# A copy of a large environment takes its time.
-ANSWER_SECONDS_MAX = 300
 
-Url = Annotated[str, typer.Option(help="Where the sandbox serves.")]
 Name = Annotated[str, typer.Argument(help="The environment.")]
-HERE = "http://127.0.0.1:8080"
 
 
 @app.command()
@@ -38,7 +32,7 @@ def create(
 ) -> None:
     """Make an environment, with a demo world of its own or as a copy of another one."""
     asked = {"name": name, "policy": policy, "from": source, "ephemeral": ephemeral}
-    made = _ask(url, "POST", ALL, {key: value for key, value in asked.items() if value})
+    made = Sandbox(url).ask("POST", ALL, {key: value for key, value in asked.items() if value})
     if as_json:
         print(json.dumps(made, indent=2))
         return
@@ -54,7 +48,7 @@ def create(
 @plainly
 def list_all(url: Url = HERE, as_json: AsJson = False) -> None:
     """Every environment, its policy, its state and its base URL."""
-    found = _ask(url, "GET", ALL)
+    found = Sandbox(url).ask("GET", ALL)
     if as_json:
         print(json.dumps(found, indent=2))
         return
@@ -71,7 +65,7 @@ def migrate_keys(
     url: Url = HERE,
 ) -> None:
     """Copy an environment's developer keys into another one; organizations and users stay."""
-    done = _ask(url, "POST", f"{ALL}/{quote(name, safe='')}/migrate-keys", {"to": to})
+    done = Sandbox(url).ask("POST", f"{ALL}/{quote(name, safe='')}/migrate-keys", {"to": to})
     print(f"{done['copied']} developer keys were copied from {name} to {to}")
 
 
@@ -85,7 +79,7 @@ def sunset(
 ) -> None:
     """Give an environment its last day: from now on every answer tells it."""
     asked = {"date": date, "successor": successor}
-    done = _ask(url, "POST", f"{ALL}/{quote(name, safe='')}/sunset", asked)
+    done = Sandbox(url).ask("POST", f"{ALL}/{quote(name, safe='')}/sunset", asked)
     print(f"{name} is served until {done['sunsetDate']}; then its clients go on to {done['successor']}")
 
 
@@ -93,29 +87,5 @@ def sunset(
 @plainly
 def remove(name: Name, url: Url = HERE) -> None:
     """Remove an environment with everything in it."""
-    _ask(url, "DELETE", f"{ALL}/{quote(name, safe='')}")
+    Sandbox(url).ask("DELETE", f"{ALL}/{quote(name, safe='')}")
     print(f"{name} is removed")
-
-
-def _ask(url: str, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-    """Raises Unusable with what the server says against it."""
-    data = json.dumps(body).encode() if body is not None else None
-    headers = {"content-type": "application/json"} if data else {}
-    opener = build_opener(ProxyHandler({}))  # It is on this machine.
-    try:
-        request = Request(url.rstrip("/") + path, data, headers, method=method)
-        with opener.open(request, timeout=ANSWER_SECONDS_MAX) as answer:
-            said = answer.read()
-    except HTTPError as refused:
-        with refused:
-            raise Unusable(_why(refused.code, refused.read())) from None
-    except (URLError, OSError, ValueError):
-        raise Unusable(f"no sandbox answers on {url}: start one with `billfold serve`") from None
-    return json.loads(said) if said else None
-
-
-def _why(status: int, said: bytes) -> str:
-    try:
-        return "; ".join(problem["message"] for problem in json.loads(said))
-    except (ValueError, TypeError, KeyError):
-        return f"the server answered {status}, which no Billfold sandbox does here"

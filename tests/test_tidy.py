@@ -19,6 +19,7 @@ PLACES = {
     "kit": "kit", "door": "door", "control": "voices", "demo_world": "voices", "examples": "voices",
     "app": "app",
     "cli": "cli", "cli_carry": "cli", "cli_data": "cli", "cli_environments": "cli", "cli_keys": "cli",
+    "cli_listen": "cli", "cli_sandbox": "cli",
     "cli_sign_up": "cli", "console": "voices",
     "control_environments": "voices", "v2": "voices",
 }  # fmt: skip

@@ -1,0 +1,96 @@
+"""`billfold listen`: what a sandbox tells is checked, printed and handed on, and no trace is left."""
+
+import json
+import signal
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from tests.desk import EVENTS, V3, vendor_of
+from tests.server import START_SECONDS_MAX, Process, assert_refused, run
+
+
+class Behind:
+    """The developer's own program: keeps what it is sent, and answers as it is told to."""
+
+    def __init__(self) -> None:
+        self.got: list[tuple[bytes, dict[str, str]]] = []
+        self.statuses: list[int] = []
+        behind = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["content-length"]))
+                behind.got.append((body, {k.lower(): v for k, v in self.headers.items()}))
+                self.send_response(behind.statuses.pop(0) if behind.statuses else 200)
+                self.send_header("content-length", "0")
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/hooks"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+
+@pytest.fixture
+def behind():
+    behind = Behind()
+    yield behind
+    behind.server.shutdown()
+    behind.server.server_close()
+
+
+@pytest.fixture
+def listens():
+    started = []
+
+    def start(server, *options: str) -> Process:
+        started.append(Process("listen", "--url", server.base, *options))
+        assert "security key" in started[-1].first, started[-1].stderr
+        assert "Ctrl-C" in started[-1].lines.get(timeout=START_SECONDS_MAX)
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+
+
+def test_what_is_told_is_printed_and_handed_on_as_it_came(serve, listens, behind):
+    server = serve()
+    listener = listens(server, "--forward-to", behind.url)
+    server.signs_in()
+    vendor = server.call("POST", f"{V3}/vendors", vendor_of("Acme"), status=201)["id"]
+    line = listener.lines.get(timeout=START_SECONDS_MAX)
+    assert line.startswith("vendor.created") and vendor in line
+    assert "signature right" in line and "forwarded: 200" in line
+    ((body, headers),) = behind.got
+    assert json.loads(body)["vendor"]["id"] == vendor and "x-bill-sha-signature" in headers
+    listener.stop(signal.SIGINT)
+    assert "1 notifications; 0 with a wrong signature" in "".join(listener.stdout)
+    assert server.call("GET", f"{EVENTS}/subscriptions") == {"results": []}
+
+
+def test_a_failure_behind_is_tried_again(serve, listens, behind):
+    server = serve()
+    behind.statuses = [500]
+    listener = listens(server, "--forward-to", behind.url, "--event", "vendor.created", "--count", "2")
+    server.signs_in()
+    server.call("POST", f"{V3}/vendors", vendor_of("Acme"), status=201)
+    assert "forwarded: 500" in listener.lines.get(timeout=START_SECONDS_MAX)
+    server.advance(seconds=2)
+    assert "forwarded: 200" in listener.lines.get(timeout=START_SECONDS_MAX)
+    assert listener.process.wait(START_SECONDS_MAX) == 0
+    first, again = behind.got
+    assert first[0] == again[0]
+
+
+@pytest.mark.parametrize(("options", "words"), [
+    (["--forward-to", "file:///etc"], "http"),
+    (["--event", "vendor.exploded"], "vendor.exploded"),
+    (["--env", "nowhere"], "nowhere"),
+])  # fmt: skip
+def test_what_cannot_be_is_one_sentence(serve, options, words):
+    assert_refused(run("listen", "--url", serve().base, *options), words)
