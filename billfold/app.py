@@ -322,6 +322,7 @@ def settle_memory() -> None:
     A request leaves few cycles behind, so it is also called less often than for 700 new objects."""
     gc.collect()
     gc.freeze()
+    gc.enable()
     gc.set_threshold(GARBAGE_MAX, 10, 10)
 
 
