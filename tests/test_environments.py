@@ -375,3 +375,16 @@ def test_the_files_of_environments_are_their_owner_s_alone(sqlite_desk):
     folder = Path(sqlite_desk.settings.data) / "environments"
     assert folder.stat().st_mode & 0o777 == 0o700
     assert {each.stat().st_mode & 0o777 for each in folder.iterdir()} == {0o600}
+
+
+def test_what_another_process_removed_and_made_anew_is_opened_anew(copied_postgres_url, open_desk):
+    here, there = open_desk(copied_postgres_url), open_desk(copied_postgres_url, start=None)
+    made = makes(here)
+    enters(there, made)
+    here.call("POST", f"{STAGE}{CONTROL}/clock", {"advance": {"days": 400}}, session="")
+    assert here.answer("DELETE", f"{ALL}/stage", session="").status_code == 204
+    makes(here)
+    there.runner.run(there.billfold.host.refresh())
+    enters(there, made)
+    clocks = [each.call("GET", f"{STAGE}{CONTROL}/clock", session="")["now"] for each in (here, there)]
+    assert clocks[0][:10] == clocks[1][:10]

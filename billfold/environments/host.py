@@ -13,6 +13,7 @@ import re
 from collections import OrderedDict, defaultdict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime
 from functools import partial
 from time import monotonic
 from typing import Protocol
@@ -78,6 +79,8 @@ class Host:
         self.locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         # When something falls due in one that is closed (`monotonic`).
         self._awaited: dict[str, float] = {}
+        # When those that are open were made.
+        self._made: dict[str, datetime] = {}
         self._noted_seconds: dict[str, float] = {}
         first.environment.host = self
 
@@ -156,7 +159,7 @@ class Host:
     async def _close_idle(self) -> None:
         """Also one that another process has removed; but none in which something is just being done."""
         for name, site in list(self._open.items()):
-            if self.is_there(name):
+            if self._is_current(name):
                 if monotonic() - site.used_seconds <= IDLE_SECONDS_MAX:
                     continue
                 if await site.environment.read(agenda.late_seconds):
@@ -189,7 +192,7 @@ class Host:
         if name == self.settings.first:
             yield self.first
             return
-        site = self._open.get(name) if self.is_there(name) else None
+        site = self._open.get(name) if self._is_current(name) else None
         if site is None:
             site = await self._opened(name)
         self._open.move_to_end(name)
@@ -206,7 +209,9 @@ class Host:
         if not self.is_there(name):
             raise Refusal(NO_SUCH_API, f"there is no environment {name}")
         async with self.locks[name]:
-            if name not in self._open:
+            if not self._is_current(name):
+                await self._left(name)
+                await self.close_site(name)
                 await self.open_site(name)
             return self._open[name]
 
@@ -225,6 +230,7 @@ class Host:
         site.sunset = self._sunset_of(name)
         site.used_seconds = monotonic()
         self._open[name] = site
+        self._made[name] = self.listed[name].created_time
         self._awaited.pop(name, None)
         await self._note_use(name)
         return site
@@ -252,6 +258,12 @@ class Host:
     def is_there(self, name: str) -> bool:
         found = self.listed.get(name)
         return found is not None and found.state is State.ACTIVE
+
+    def _is_current(self, name: str) -> bool:
+        """Whether what is open under a name is what is listed: another process may have removed it and
+        made a new one meanwhile."""
+        made = self._made.get(name)
+        return name in self._open and self.is_there(name) and self.listed[name].created_time == made
 
     def _others(self) -> list[str]:
         return [name for name in self.listed if name != self.settings.first and self.is_there(name)]
