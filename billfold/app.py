@@ -37,7 +37,7 @@ from billfold.door.sender import Sender
 from billfold.door.watch import Watch
 from billfold.environments.host import PATH, PREFIX, Host
 from billfold.environments.listed import Listed
-from billfold.environments.sunset import Sunset
+from billfold.environments.sunset import Sunset, is_link
 from billfold.events import subscriptions_v3
 from billfold.events.delivery import make_deliverer
 from billfold.events.outbox import DELIVER, write_events
@@ -144,8 +144,10 @@ class Site:
         if self.sunset:
             base = self.sunset.base(self._root(scope), scope["path"])
             send = _adding(self.sunset.headers(base), send)
-            if await self._is_over(self.sunset, scope["path"]):
-                await self.door.refuse(scope, send, Refusal(NO_LONGER_SERVED, base))
+            try:
+                await self._check(self.sunset, base, scope["path"])
+            except (Refusal, Unavailable) as trouble:
+                await self.door.refuse(scope, send, trouble)
                 return
         path = scope["path"].strip("/")
         if path.partition("/")[0] not in self.pages:
@@ -155,19 +157,24 @@ class Site:
 
     def _root(self, scope) -> str:
         """This server as its client calls it."""
-        public_url = self.settings.public_url.rstrip("/")
-        return public_url or Arrival.of(scope).addressed().removesuffix(self.under)
+        if public_url := self.settings.public_url.rstrip("/"):
+            return public_url
+        addressed = Arrival.of(scope).addressed().removesuffix(self.under)
+        return addressed if is_link(addressed) else ""
 
-    async def _is_over(self, sunset: Sunset, path: str) -> bool:
-        """By the environment's clock. Whoever runs it can still look at it, and move its time."""
-        if path.strip("/").partition("/")[0] in STILL_SERVED:
-            return False
-        now = await self.environment.read(stored_now)
-        return now >= sunset.ends
+    async def _check(self, sunset: Sunset, base: str, path: str) -> None:
+        """Raises BDC_1005 when it is over, by the environment's clock. Whoever runs it can still look
+        at it, and move its time."""
+        if path.strip("/").partition("/")[0] not in STILL_SERVED:
+            now = await self.environment.read(stored_now)
+            if now >= sunset.ends:
+                raise Refusal(NO_LONGER_SERVED, base)
 
-    async def open(self) -> None:
+    async def open(self, first: Callable[[Work], object] | None = None) -> None:
         await self.environment.database.start()
         try:
+            if first:
+                await self.environment.write(first)
             starts = await claim(self.environment)
             await travel.inherit(self.environment)
             if self.settings.seed >= 0:
@@ -243,7 +250,8 @@ class Billfold:
             await self.first(scope, receive, send)
         else:
             name, path = lies.groups()
-            there = scope | {"path": path or "/", "root_path": PREFIX + name}
+            under = self.host.under(name)  # The first goes by no name.
+            there = scope | {"path": path or "/", "root_path": under}
             try:
                 async with self.host.entered(name) as site:
                     await site(there, receive, send)
@@ -261,10 +269,11 @@ class Billfold:
         """The data of the first environment, or of another one, while nothing is served."""
         await self.environment.database.start()
         try:
+            await self.host.refresh()
             if name is None:
                 yield self.environment
             else:
-                await self.host.refresh()
+                await self.host.found(name)
                 async with self.host.entered(name) as site:
                     yield site.environment
         finally:

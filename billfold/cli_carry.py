@@ -39,6 +39,8 @@ def export_(
     from billfold.carrying import leaving
 
     settings, _ = load(data=data, database=database, policy=policy)
+    if not settings.database and not settings.database_file.exists():
+        raise Unusable(f"there is no data in {settings.folder}: name its folder with --data")
     if out is None and sys.stdout.isatty():
         raise Unusable(f"{SENSITIVE}; write it with --out FILE, or > FILE")
     with _written(out) as file, _progress("export") as seen:
@@ -70,17 +72,18 @@ def import_(
         arrived = on_data(
             settings, lambda environment: arriving.take_in(environment, file.readline, seen), env
         )
-    print(_said(arrived))
+    where = "".join(f" {flag} {value}" for flag, value in (("--env", env), ("--data", data)) if value)
+    print(_said(arrived, where))
 
 
-def _said(arrived: Arrived) -> str:
-    """What came, and what is to be done before it is as it was."""
+def _said(arrived: Arrived, where: str) -> str:
+    """What came, and what is to be done `where` it came before it is as it was."""
     id = arrived.organization_id
     lines = [f"{arrived.name} ({id}): {arrived.rows} rows"]
     if arrived.strangers:
         lines += [
             f"Without a password: {_some(arrived.strangers)}. Let each in:",
-            f"  billfold invite --organization {id} --email NAME",
+            f"  billfold invite --organization {id} --email NAME{where}",
         ]
     if arrived.known:
         lines.append(f"With the password they have here: {_some(arrived.known)}.")
@@ -89,7 +92,7 @@ def _said(arrived: Arrived) -> str:
             f"Webhook subscriptions, disabled and with new keys: {_some(arrived.subscriptions)}."
             " Rotate the key of each, give it to the receiver and enable it."
         )
-    lines.append(f"Programs need a new key: billfold keys create devKey --organization {id}")
+    lines.append(f"Programs need a new key: billfold keys create devKey --organization {id}{where}")
     return "\n".join(lines)
 
 

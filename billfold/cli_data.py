@@ -92,10 +92,10 @@ def asked(do: Callable[[], Any]) -> Any:
     try:
         return do()
     except Exception as error:
-        # Both drivers, and SQLAlchemy around them, have errors of their own; ours says the same.
-        drivers = ("psycopg", "apsw", "sqlite3", "sqlalchemy")
-        if isinstance(error, Unavailable) or type(error).__module__.split(".")[0] in drivers:
-            said = str(getattr(error, "orig", None) or error)
+        from billfold.kit.database import said_by_driver
+
+        said = str(error) if isinstance(error, Unavailable) else said_by_driver(error)
+        if said:
             raise Unusable(f"the database cannot be used: {said.splitlines()[0]}") from None
         raise
 

@@ -1,18 +1,23 @@
-"""`billfold env`: environments of a running sandbox, by its control API."""
+"""`billfold env`: environments of a running sandbox, by its control API.
+
+With --data or --database those of an installation, by whoever has its data and its key: the way where
+the first one, or the one that is meant, is in production."""
 
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
 
-from billfold.cli_data import AsJson, plainly
+from billfold.cli_data import AsJson, Data, Database, PolicyName, on_data, plainly
 from billfold.cli_sandbox import HERE, Sandbox, Url
+from billfold.settings import load
 
 app = typer.Typer(
-    help="Environments beside the first: a sandbox makes, ends and removes them while it runs.",
+    help="Environments beside the first: of a running sandbox, or of the data that is named.",
     no_args_is_help=True,
 )
 ALL = "/_control/environments"
@@ -28,11 +33,18 @@ def create(
     source: Annotated[str | None, typer.Option("--from", help="An environment to copy.")] = None,
     ephemeral: Annotated[bool, typer.Option(help="Removed after an hour without use.")] = False,
     url: Url = HERE,
+    data: Data = None,
+    database: Database = None,
+    first_policy: Annotated[
+        str | None, typer.Option(help="With --data: the policy of the first environment.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Make an environment, with a demo world of its own or as a copy of another one."""
     asked = {"name": name, "policy": policy, "from": source, "ephemeral": ephemeral}
-    made = Sandbox(url).ask("POST", ALL, {key: value for key, value in asked.items() if value})
+    made = _there(url, data, database, first_policy)(
+        "POST", ALL, {key: value for key, value in asked.items() if value}
+    )
     if as_json:
         print(json.dumps(made, indent=2))
         return
@@ -46,9 +58,12 @@ def create(
 
 @app.command("list")
 @plainly
-def list_all(url: Url = HERE, as_json: AsJson = False) -> None:
+def list_all(
+    url: Url = HERE, data: Data = None, database: Database = None, policy: PolicyName = None,
+    as_json: AsJson = False,
+) -> None:  # fmt: skip
     """Every environment, its policy, its state and its base URL."""
-    found = Sandbox(url).ask("GET", ALL)
+    found = _there(url, data, database, policy)("GET", ALL)
     if as_json:
         print(json.dumps(found, indent=2))
         return
@@ -63,10 +78,15 @@ def migrate_keys(
     name: Name,
     to: Annotated[str, typer.Option(help="The environment that gets them.")],
     url: Url = HERE,
+    data: Data = None,
+    database: Database = None,
+    policy: PolicyName = None,
 ) -> None:
     """Copy an environment's developer keys into another one; organizations and users stay."""
-    done = Sandbox(url).ask("POST", f"{ALL}/{quote(name, safe='')}/migrate-keys", {"to": to})
-    print(f"{done['copied']} developer keys were copied from {name} to {to}")
+    done = _there(url, data, database, policy)(
+        "POST", f"{ALL}/{quote(name, safe='')}/migrate-keys", {"to": to}
+    )
+    print(f"developer keys copied from {name} to {to}: {done['copied']}")
 
 
 @app.command()
@@ -76,16 +96,37 @@ def sunset(
     date: Annotated[str, typer.Option(help="The last day, YYYY-MM-DD, in Pacific time.")],
     successor: Annotated[str, typer.Option(help="The environment that goes on, or a URL.")],
     url: Url = HERE,
+    data: Data = None,
+    database: Database = None,
+    policy: PolicyName = None,
 ) -> None:
     """Give an environment its last day: from now on every answer tells it."""
     asked = {"date": date, "successor": successor}
-    done = Sandbox(url).ask("POST", f"{ALL}/{quote(name, safe='')}/sunset", asked)
+    done = _there(url, data, database, policy)("POST", f"{ALL}/{quote(name, safe='')}/sunset", asked)
     print(f"{name} is served until {done['sunsetDate']}; then its clients go on to {done['successor']}")
 
 
 @app.command()
 @plainly
-def remove(name: Name, url: Url = HERE) -> None:
+def remove(
+    name: Name, url: Url = HERE, data: Data = None, database: Database = None,
+    policy: PolicyName = None,
+) -> None:  # fmt: skip
     """Remove an environment with everything in it."""
-    Sandbox(url).ask("DELETE", f"{ALL}/{quote(name, safe='')}")
+    _there(url, data, database, policy)("DELETE", f"{ALL}/{quote(name, safe='')}")
     print(f"{name} is removed")
+
+
+def _there(url: str, data: str | None, database: str | None, policy: str | None) -> Callable[..., Any]:
+    """How to ask: a running sandbox, or the data itself where it is named."""
+    if data is None and database is None:
+        return Sandbox(url).ask
+
+    def ask(method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        from billfold.control_environments import by_hand
+
+        settings, _ = load(data=data, database=database, policy=policy)
+        said = json.dumps(body).encode()
+        return on_data(settings, lambda environment: by_hand(environment, method, path, said))
+
+    return ask

@@ -2,6 +2,7 @@
 
 from datetime import date
 from enum import StrEnum
+from typing import Any
 
 import msgspec
 
@@ -10,9 +11,10 @@ from billfold.access import sign_up
 from billfold.access.sign_up import Applicant, Made
 from billfold.control import Credentials, credentials_of
 from billfold.door.arrival import Arrival
+from billfold.door.door import Paths
 from billfold.door.gates import CONTROL
 from billfold.door.operations import Operations
-from billfold.door.wire import Wire
+from billfold.door.wire import Wire, decode
 from billfold.environments import making, sunset
 from billfold.environments.host import Host
 from billfold.environments.listed import Listed, State
@@ -20,17 +22,20 @@ from billfold.kit.environment import Environment, stored_now
 from billfold.kit.errors import (
     BAD_CREDENTIALS,
     INVALID_VALUE,
+    NO_ENVIRONMENT,
     NO_SUCH_API,
-    NOT_FOUND,
     NOT_POSSIBLE,
     Refusal,
 )
 from billfold.kit.ids import derived
 from billfold.kit.phones import us_number
+from billfold.kit.policy import POLICIES
 from billfold.kit.work import Work
 
 operations = Operations("control")
 
+# Whence what comes by no network comes; no gate takes it for this machine's address.
+BY_HAND = ""
 ALL = "/_control/environments"
 ONE = f"{ALL}/{{name}}"
 
@@ -114,13 +119,17 @@ class SignUpResponse(Wire):
     bank_account_id: str
 
 
-@operations.post(ALL, CONTROL, refuses=[INVALID_VALUE, NOT_POSSIBLE, NOT_FOUND])
+@operations.post(ALL, CONTROL, refuses=[INVALID_VALUE, NOT_POSSIBLE, NO_ENVIRONMENT])
 async def create_environment(
     environment: Environment, request: EnvironmentRequest, arrival: Arrival
 ) -> EnvironmentView:
     """Make an environment beside the first: a database, a clock, keys and people of its own."""
     host = _host(environment)
-    made = await making.create(host, request.name, request.policy, request.from_, request.ephemeral)
+    if request.from_:
+        await _check_controlled(host, request.from_, arrival)
+    made = await making.create(
+        host, request.name, request.policy, request.from_ or None, request.ephemeral
+    )
     view = await _view(host, made, arrival)
     if made.world is not None:
         async with host.entered(made.id) as site:
@@ -137,7 +146,9 @@ async def list_environments(environment: Environment, arrival: Arrival) -> Envir
     return EnvironmentList([await _view(host, each, arrival) for each in host.listed.values()])
 
 
-@operations.post(f"{ONE}/migrate-keys", CONTROL, status=200, refuses=[NOT_FOUND, NOT_POSSIBLE])
+@operations.post(
+    f"{ONE}/migrate-keys", CONTROL, status=200, refuses=[NO_ENVIRONMENT, INVALID_VALUE, NOT_POSSIBLE]
+)
 async def migrate_keys(
     environment: Environment, name: str, request: MigrationRequest
 ) -> MigrationResponse:
@@ -146,20 +157,25 @@ async def migrate_keys(
     return MigrationResponse(await making.migrate_keys(_host(environment), name, request.to))
 
 
-@operations.post(f"{ONE}/sunset", CONTROL, status=200, refuses=[NOT_FOUND, INVALID_VALUE])
+@operations.post(
+    f"{ONE}/sunset", CONTROL, status=200, refuses=[NO_ENVIRONMENT, INVALID_VALUE, NOT_POSSIBLE]
+)
 async def set_sunset(
     environment: Environment, name: str, request: SunsetRequest, arrival: Arrival
 ) -> EnvironmentView:
     """Give an environment its last day. From now on every answer tells it (`Sunset`, and the successor
     as `Link`); after it the APIs answer 410 with BDC_1005, v2 in its envelope."""
     host = _host(environment)
+    await _check_controlled(host, name, arrival)
     return await _view(host, await making.end(host, name, request.date, request.successor), arrival)
 
 
-@operations.delete(ONE, CONTROL, status=204, refuses=[NOT_FOUND, NOT_POSSIBLE])
-async def remove_environment(environment: Environment, name: str) -> None:
+@operations.delete(ONE, CONTROL, status=204, refuses=[NO_ENVIRONMENT, INVALID_VALUE, NOT_POSSIBLE])
+async def remove_environment(environment: Environment, name: str, arrival: Arrival) -> None:
     """Remove an environment with everything in it. The first one stays."""
-    await making.remove(_host(environment), name)
+    host = _host(environment)
+    await _check_controlled(host, name, arrival)
+    await making.remove(host, name)
 
 
 @operations.post("/_control/sign-ups", CONTROL, refuses=[INVALID_VALUE, NOT_POSSIBLE, BAD_CREDENTIALS])
@@ -194,8 +210,27 @@ def _host(environment: Environment) -> Host:
     return environment.host
 
 
+async def by_hand(environment: Environment, method: str, path: str, body: bytes) -> Any:
+    """An operation of this file, for who has data and key and needs no server."""
+    operation, arguments = Paths(operations).find(method, path)
+    if operation.body_name:
+        arguments[operation.body_name] = decode(operation.decoder, body)
+    if operation.arrival_name:
+        arguments[operation.arrival_name] = Arrival(method, path, b"", {}, BY_HAND)
+    return msgspec.to_builtins(await operation.do(environment, **arguments))
+
+
+async def _check_controlled(host: Host, name: str, arrival: Arrival) -> None:
+    """Whoever sits at this machine may do anything to a sandbox. Somebody's books are ended, removed
+    and copied by who has their data and their key: `billfold env … --data`."""
+    controlled = POLICIES[(await host.found(name)).policy].controlled
+    if not controlled and arrival.peer != BY_HAND:
+        raise Refusal(NOT_POSSIBLE, f"{name} is a production: use `billfold env` with --data")
+
+
 async def _view(host: Host, each: Listed, arrival: Arrival) -> EnvironmentView:
-    root = (host.settings.public_url.rstrip("/") or arrival.addressed()) + host.under(each.id)
+    addressed = host.settings.base_url if arrival.peer == BY_HAND else arrival.addressed()
+    root = (host.settings.public_url.rstrip("/") or addressed) + host.under(each.id)
     view = EnvironmentView(
         each.id, each.policy, EnvironmentState(each.state), root + sunset.V3, root + sunset.EVENTS,
         root + sunset.V2, root + sunset.CONTROL, ephemeral=each.ephemeral,

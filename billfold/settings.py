@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from billfold.kit.addresses import is_loopback
 from billfold.kit.errors import Unusable
-from billfold.kit.policy import LIMITS, NAME_RULE, POLICIES, Limits, Policy, is_name
+from billfold.kit.policy import LIMITS, POLICIES, Limits, Policy
 
 PREFIX = "BILLFOLD_"
 FILE = "billfold.toml"
@@ -28,8 +28,6 @@ class Settings:
     # postgresql://…; empty: SQLite in the data folder.
     database: str = ""
     policy: str = "sandbox"
-    # What the first environment is called; empty: as its policy is.
-    name: str = ""
     # BILL's documented rates also in a sandbox, where otherwise nobody is slowed down.
     strict: bool = False
     # Environments beside the first that are open at once, and of each on PostgreSQL the connections.
@@ -83,7 +81,7 @@ class Settings:
     @property
     def first(self) -> str:
         """The name of the first environment."""
-        return self.name or self.policy
+        return self.policy
 
     @property
     def base_url(self) -> str:
@@ -111,8 +109,13 @@ class Settings:
         )
 
     @property
+    def database_file(self) -> Path:
+        """SQLite's."""
+        return self.folder / "billfold.db"
+
+    @property
     def database_url(self) -> str:
-        return self.database or f"sqlite:{self.folder / 'billfold.db'}"
+        return self.database or f"sqlite:{self.database_file}"
 
 
 def load(**flags: Any) -> tuple[Settings, dict[str, str]]:
@@ -184,8 +187,6 @@ def _check(settings: Settings) -> None:
         raise Unusable(f"port must be 0 to 65535, not {settings.port}")
     if settings.workers < 1:
         raise Unusable(f"workers must be 1 or more, not {settings.workers}")
-    if not is_name(settings.first):
-        raise Unusable(f"name: {NAME_RULE}, not {settings.first!r}")
     for name in (
         "connections", "connect_seconds", "statement_seconds", "lock_seconds", "open_environments",
         "environment_connections",

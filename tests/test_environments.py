@@ -1,6 +1,8 @@
 """Environments side by side: each has its own people, keys, time and books, and ends on its day."""
 
+import asyncio
 import re
+import uuid
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -323,6 +325,121 @@ def has_database(desk, name: str) -> str:
     claim.create()
     claim.release()
     return place.beside(name)
+
+
+def test_several_are_made_at_once(desk):
+    names = [f"w{number}" for number in range(4)]
+    found = desk.together([("POST", ALL, {"name": name}) for name in names])
+    assert [each.status_code for each in found] == [201] * 4, [each.text for each in found]
+    for each in found:
+        enters(desk, each.json())
+
+
+def test_what_was_just_finished_is_not_tidied_away(desk):
+    """Whoever tidies goes by the list as it is when its turn has come, not as it saw it before."""
+    host = desk.billfold.host
+
+    async def both():
+        making = asyncio.create_task(desk.asks("POST", ALL, {"name": "stage"}, session=""))
+        while "stage" not in host.listed:
+            await asyncio.sleep(0.001)
+        await asyncio.gather(making, host.tidy())
+        return making.result()
+
+    enters(desk, desk.runner.run(both()).json())
+
+
+def test_somebody_else_s_database_outlives_a_tidy(desk):
+    host = desk.billfold.host
+    url = has_database(desk, "stage")
+
+    async def both():
+        making = asyncio.create_task(desk.asks("POST", ALL, {"name": "stage"}, session=""))
+        for _ in range(20):
+            await asyncio.gather(host.tidy(), asyncio.sleep(0))
+        return await making
+
+    assert desk.runner.run(both()).status_code == 422
+    restarts(desk)
+    assert desk.billfold.host.place.exists(url)
+
+
+@pytest.mark.parametrize(("body", "status"), [
+    ({"date": "9999-12-31", "successor": "stage"}, 400),
+    ({"date": "2059-01-01", "successor": "stage"}, 400),
+    ({"date": "2058-12-31", "successor": "stage"}, 200),
+    ({"date": "2028-12-31", "successor": "https://[::1"}, 400),
+    ({"date": "2028-12-31", "successor": "https://x.example/" + "a" * 2_000}, 400),
+    ({"date": "2028-02-30", "successor": "stage"}, 400),
+    ({"date": "2028-12-31", "successor": ""}, 404),
+    ({"date": "2028-12-31"}, 400),
+])  # fmt: skip
+def test_a_last_day_that_cannot_be_leaves_no_trace(desk, body, status):
+    makes(desk)
+    answer = desk.answer("POST", f"{ALL}/sandbox/sunset", body, session="")
+    assert answer.status_code == status, answer.text
+    restarts(desk)
+    assert ("sunset" in desk.answer("GET", f"{V3}/health").headers) is (status == 200)
+
+
+def test_a_broken_one_is_in_nobody_s_way(sqlite_desk, monkeypatch):
+    desk = sqlite_desk
+    makes(desk, "aaa")
+    made = makes(desk, "stage")
+    host = desk.billfold.host
+    monkeypatch.setattr(hosting, "IDLE_SECONDS_MAX", 0.0)
+    desk.runner.run(host._close_idle())
+    file = Path(host.place.beside("aaa").removeprefix("sqlite:"))
+    file.write_bytes(b"no database" * 1_000)
+    host._awaited |= dict.fromkeys(("aaa", "stage"), 0.0)
+    desk.runner.run(host._open_due())
+    assert [*host._open] == ["stage"] and host._awaited["aaa"] > hosting.monotonic()
+    answer = desk.answer("GET", f"/env/aaa{V3}/health", session="")
+    assert (answer.status_code, answer.json()[0]["code"]) == (503, "BDC_1001")
+    enters(desk, made)
+
+
+def test_a_copy_tells_nobody_twice_and_remembers_no_device(desk, slow_receiver):
+    desk.signs_in()
+    remembered = desk.passes_mfa(rememberMe=True, device="laptop")
+    body = {
+        "name": "Vendors", "status": {"enabled": True}, "notificationUrl": slow_receiver.url,
+        "events": [{"type": "vendor.created", "version": "1"}],
+    }  # fmt: skip
+    key = {"X-Idempotent-Key": str(uuid.uuid4())}
+    headers = key | {"sessionId": desk.session, "devKey": demo_world.DEVELOPER_KEY}
+    desk.call("POST", f"{EVENTS}/subscriptions", body, headers=headers, session="")
+    desk.vendor("On Its Way")  # No worker takes it there.
+    made = makes(desk, "copy", **{"from": "sandbox"})
+    headers = enters(desk, made)
+    (found,) = desk.call("GET", f"/env/copy{EVENTS}/subscriptions", headers=headers, session="")[
+        "results"
+    ]
+    assert found["status"] == {"enabled": False}
+    desk.call("POST", f"/env/copy{CONTROL}/clock", {"advance": {"days": 1}}, session="")
+    assert slow_receiver.got == []
+    login = login_of(made["credentials"]) | {"rememberMeId": remembered, "device": "laptop"}
+    assert not desk.call("POST", f"/env/copy{V3}/login", login, session="")["trusted"]
+
+
+def test_the_first_goes_by_no_name(desk):
+    made = desk.call("POST", f"/env/sandbox{ALL}", {"name": "stage"}, status=201, session="")
+    assert made["baseUrl"] == f"http://127.0.0.1:8080{STAGE}/connect"
+
+
+def test_a_forged_host_is_in_no_link(desk):
+    ends(desk, "2028-01-01", "https://pay.company.example/connect")
+    makes(desk)
+    ends(desk, "2028-01-01")
+    headers = {"host": 'x>; rel="a", <http://evil.example'}
+    link = desk.answer("GET", f"{V3}/health", headers=headers, session="").headers["link"]
+    assert link == f'<{STAGE}/connect>; rel="successor-version"'
+
+
+def test_an_ephemeral_one_is_no_successor_and_no_production(desk):
+    makes(desk, ephemeral=True)
+    body = {"date": "2028-01-01", "successor": "stage"}
+    assert refused_sentence(desk, "POST", f"{ALL}/sandbox/sunset", body)[0] == 422
 
 
 # Nothing of one can be read with what opens another.

@@ -23,7 +23,7 @@ def test_the_commands_make_list_end_and_remove(serve):
     made = json.loads(says(server, "create", "stage", "--json"))
     assert made["credentials"]["username"] == "ada@demo.stage.example"
     assert "devKey" in says(server, "create", "copy", "--from", "stage")
-    assert says(server, "migrate-keys", "sandbox", "--to", "stage").startswith("1 developer key")
+    assert says(server, "migrate-keys", "sandbox", "--to", "stage").endswith("to stage: 1\n")
     assert "until 2030-12-31" in says(
         server, "sunset", "sandbox", "--date", "2030-12-31", "--successor", "stage"
     )

@@ -125,7 +125,9 @@ def login_as_user(
     if user is None:
         raise Refusal(NOT_FOUND, user_id)
     if user.organization_id != organization.id:
-        child(work, partner.partner_id, user.organization_id)  # Others' users are not found.
+        other = work.connection.first(Organization, id=user.organization_id)
+        if other is None or other.partner_id != partner.partner_id:
+            raise Refusal(NOT_FOUND, user_id)  # Others' users are not found, nor whose they are.
         raise Refusal(NOT_A_MEMBER)
     work.for_organization(organization.id, user_id, because="the partner signs in for its own user")
     user = work.hold(User, user_id)

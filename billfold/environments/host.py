@@ -10,24 +10,25 @@ other one that works on the agenda because the list says when an environment was
 import asyncio
 import logging
 import re
-from collections import OrderedDict, defaultdict
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
 from functools import partial
 from time import monotonic
 from typing import Protocol
+from weakref import WeakValueDictionary
 
 from billfold import migrations
 from billfold.environments import listed
 from billfold.environments.listed import Listed, State
 from billfold.environments.sunset import Sunset, after
 from billfold.kit import agenda
-from billfold.kit.database import Claim, place_of
+from billfold.kit.database import Claim, place_of, said_by_driver
 from billfold.kit.environment import Environment, stored_clock
 from billfold.kit.errors import (
+    NO_ENVIRONMENT,
     NO_SUCH_API,
-    NOT_FOUND,
     Refusal,
     Unavailable,
     Unusable,
@@ -39,6 +40,8 @@ PREFIX = "/env/"
 PATH = re.compile("/+env/+([^/]+)(.*)", re.DOTALL)
 IDLE_SECONDS_MAX = 60.0
 TURN_SECONDS = 1.0
+# How much later than the process that changes the list another one goes by it.
+OTHERS_TURN_SECONDS = 0.1
 # How often the list learns that an environment is in use; well below IDLE_SECONDS_MAX.
 NOTED_EVERY_SECONDS = 20.0
 TIDIED_EVERY_SECONDS = 60.0
@@ -57,7 +60,7 @@ class Site(Protocol):
     busy: int
     used_seconds: float
 
-    async def open(self) -> None: ...
+    async def open(self, first: Callable[[Work], object] | None = None) -> None: ...
     async def close(self) -> None: ...
     async def __call__(self, scope, receive, send) -> None: ...
 
@@ -76,9 +79,11 @@ class Host:
         # Those that are open, the one that was used last at the end.
         self._open: OrderedDict[str, Site] = OrderedDict()
         self._reading = asyncio.Lock()
-        self.locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         # When something falls due in one that is closed (`monotonic`).
         self._awaited: dict[str, float] = {}
+        self._tidied_seconds = monotonic()
+        self._open_max = settings.open_environments
         # When those that are open were made.
         self._made: dict[str, datetime] = {}
         self._noted_seconds: dict[str, float] = {}
@@ -92,6 +97,10 @@ class Host:
     def alone(self) -> bool:
         return self.book.database.alone
 
+    def lock(self, name: str) -> asyncio.Lock:
+        """For whoever opens, closes, makes or removes an environment."""
+        return self._locks.setdefault(name, asyncio.Lock())
+
     # While the server lives
 
     async def start(self) -> None:
@@ -99,6 +108,7 @@ class Host:
         await self.book.write(
             lambda work: listed.list_first(work, self.settings.first, policy.name, world)
         )
+        await self._reckon_room()
         await self.refresh()
         await self.tidy()
         if self.settings.worker:
@@ -111,16 +121,15 @@ class Host:
 
     async def keep(self) -> None:
         """Go round again and again: close what is idle, open what falls due, tidy what was left."""
-        tidied = monotonic()
         while True:
             await self.refresh()
             await self._note_uses()
-            if monotonic() - tidied > TIDIED_EVERY_SECONDS:
+            if monotonic() - self._tidied_seconds > TIDIED_EVERY_SECONDS:
+                self._tidied_seconds = monotonic()
                 await self.tidy()
-                tidied = monotonic()
             await self._close_idle()
             await self._open_due()
-            await asyncio.sleep(TURN_SECONDS)
+            await asyncio.sleep(TURN_SECONDS if self.alone else OTHERS_TURN_SECONDS)
 
     async def refresh(self) -> None:
         """Go by the list as it is stored, which another process may have changed."""
@@ -140,12 +149,17 @@ class Host:
 
     async def tidy(self) -> None:
         """Take away what was left half made or half removed, and what was ephemeral and is over."""
+
+        def may_go(each: Listed) -> bool:
+            if each.state is not State.ACTIVE:
+                return True
+            return listed.is_over(each) and each.id not in self._open and not self.heirs(each.id)
+
         for name, each in list(self.listed.items()):
-            over = listed.is_over(each) and name not in self._open
-            if over or each.state is not State.ACTIVE:
-                async with self.locks[name], self.claimed(name) as claim:
+            if may_go(each):
+                async with self.lock(name), self.claimed(name) as claim:
                     if claim:
-                        await self.take_away(name, claim)
+                        await self.take_away(name, claim, may_go)
 
     async def _note_uses(self) -> None:
         for name, site in list(self._open.items()):
@@ -159,15 +173,12 @@ class Host:
     async def _close_idle(self) -> None:
         """Also one that another process has removed; but none in which something is just being done."""
         for name, site in list(self._open.items()):
-            if self._is_current(name):
-                if monotonic() - site.used_seconds <= IDLE_SECONDS_MAX:
-                    continue
-                if await site.environment.read(agenda.late_seconds):
-                    continue
-            await self._close_unless_busy(name)
+            used = monotonic() - site.used_seconds <= IDLE_SECONDS_MAX
+            if not self._is_current(name) or not (used or await _is_late(site)):
+                await self._close_unless_busy(name)
 
     async def _close_unless_busy(self, name: str) -> None:
-        async with self.locks[name]:
+        async with self.lock(name):
             site = self._open.get(name)
             if site and not site.busy:
                 await self.close_site(name)
@@ -177,12 +188,12 @@ class Host:
             if not self.is_there(name):
                 del self._awaited[name]
             elif moment <= monotonic():
+                self._awaited[name] = monotonic() + TIDIED_EVERY_SECONDS  # If it does not open now.
                 try:
                     async with self.entered(name):
                         pass
                 except (Unavailable, Refusal) as trouble:
                     log.error("environment %s does not open: %s", name, trouble)
-                    self._awaited[name] = monotonic() + TIDIED_EVERY_SECONDS
 
     # Serving
 
@@ -208,15 +219,17 @@ class Host:
             await self.refresh()  # Another process may just have made it.
         if not self.is_there(name):
             raise Refusal(NO_SUCH_API, f"there is no environment {name}")
-        async with self.locks[name]:
+        async with self.lock(name):
+            if not self.is_there(name):
+                raise Refusal(NO_SUCH_API, f"there is no environment {name}")
             if not self._is_current(name):
                 await self._left(name)
                 await self.close_site(name)
                 await self.open_site(name)
             return self._open[name]
 
-    async def open_site(self, name: str) -> Site:
-        """Whoever opens or closes one has its lock."""
+    async def open_site(self, name: str, first: Callable[[Work], object] | None = None) -> None:
+        """Whoever opens or closes one has its lock. `first` is done before anything else is."""
         await self._make_room()
         url = self.place.beside(name)
         try:
@@ -224,20 +237,29 @@ class Host:
                 raise Unavailable(f"the database of environment {name} is gone")
             await asyncio.to_thread(migrations.prepare, url)
             site = self.make(self.listed[name], url)
-            await site.open()
-        except Unusable as error:
-            raise Unavailable(f"environment {name}: {error}") from error
+            await site.open(first)
+        except Exception as error:
+            if isinstance(error, Unusable) or said_by_driver(error):
+                raise Unavailable(f"environment {name}: {said_by_driver(error) or error}") from error
+            raise
         site.sunset = self._sunset_of(name)
         site.used_seconds = monotonic()
         self._open[name] = site
         self._made[name] = self.listed[name].created_time
         self._awaited.pop(name, None)
         await self._note_use(name)
-        return site
+
+    async def _reckon_room(self) -> None:
+        """No more are open than PostgreSQL has connections for, beside those of the first."""
+        settings = self.settings
+        room = await asyncio.to_thread(self.place.room)
+        if room is not None:
+            left = room // settings.workers - settings.connections
+            self._open_max = max(1, min(self._open_max, left // settings.environment_connections))
 
     async def _make_room(self) -> None:
         """Close the one that was used longest ago, where as many are open as may be."""
-        while len(self._open) >= self.settings.open_environments:
+        while len(self._open) >= self._open_max:
             name = next((name for name, site in self._open.items() if not site.busy), None)
             if name is None:
                 raise Unavailable("too many environments are in use at once")
@@ -247,13 +269,15 @@ class Host:
         site = self._open.pop(name, None)
         if site is None:
             return
+        due: float | None = TIDIED_EVERY_SECONDS
         try:
             due = await site.environment.read(_seconds_to_next)
-        except Unavailable:
-            due = TIDIED_EVERY_SECONDS
-        if due is not None and self.settings.worker:
-            self._awaited[name] = monotonic() + due
-        await site.close()
+        except Unavailable as trouble:
+            log.error("environment %s is closed without a look: %s", name, trouble)
+        finally:
+            if due is not None and self.settings.worker:
+                self._awaited[name] = monotonic() + due
+            await site.close()
 
     def is_there(self, name: str) -> bool:
         found = self.listed.get(name)
@@ -300,27 +324,45 @@ class Host:
             if claim:
                 await asyncio.to_thread(claim.release)
 
-    async def take_away(self, name: str, claim: Claim) -> None:
-        """It is listed as going; then its database goes, and then it is listed no more."""
-        await self.book.write(partial(listed.begin_removal, name=name))
+    async def take_away(self, name: str, claim: Claim, may: Callable[[Listed], bool]) -> bool:
+        """It is listed as going, if it still may; then its database goes, and then it is listed no
+        more. Whoever does it has its lock and its database."""
+        if not await self.book.write(partial(listed.begin_removal, name=name, may=may)):
+            return False
         await self.refresh()  # Nobody enters it from here on.
         await self._left(name)
         await self.close_site(name)
         await asyncio.to_thread(claim.drop)
         await self.book.write(partial(listed.forget, name=name))
-        self._awaited.pop(name, None)
+        for each in (self._awaited, self._noted_seconds, self._made):
+            each.pop(name, None)
         await self.refresh()
+        return True
+
+    def heirs(self, name: str) -> list[str]:
+        """The environments whose clients are told to go on in this one."""
+        return [each.id for each in self.listed.values() if each.successor == name]
 
     def url_of(self, name: str) -> str:
         if name == self.settings.first:
             return self.settings.database_url
         return self.place.beside(name)
 
-    def found(self, name: str) -> Listed:
+    async def found(self, name: str) -> Listed:
         """Raises BDC_1205 (404) for one that is not there."""
+        if not self.is_there(name) and not self.alone:
+            await self.refresh()  # Another process may just have made it.
         if not self.is_there(name):
-            raise Refusal(NOT_FOUND, name)
+            raise Refusal(NO_ENVIRONMENT, name)
         return self.listed[name]
+
+
+async def _is_late(site: Site) -> bool:
+    """Whether something is due in it; one whose database does not answer is not."""
+    try:
+        return bool(await site.environment.read(agenda.late_seconds))
+    except Unavailable:
+        return False
 
 
 def _seconds_to_next(work: Work) -> float | None:

@@ -5,12 +5,13 @@ before anything is done and until all of it is, and its database is claimed mean
 so that nobody claims, after a crash, takes it away.
 """
 
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from billfold.kit.clock import real
 from billfold.kit.database import select_where
-from billfold.kit.errors import NOT_FOUND, NOT_POSSIBLE, Refusal
+from billfold.kit.errors import NO_ENVIRONMENT, NOT_POSSIBLE, Refusal
 from billfold.kit.tables import Record, table
 from billfold.kit.work import Work
 
@@ -53,6 +54,10 @@ def everyone(work: Work) -> list[Listed]:
     return work.connection.rows(Listed, select_where(Listed), {})
 
 
+def is_taken(work: Work, name: str) -> bool:
+    return work.connection.first(Listed, id=name) is not None
+
+
 def begin(work: Work, name: str, policy: str, world: str | None, ephemeral: bool) -> None:
     """Raises BDC_1143 (422) for a name that is taken."""
     now = real()
@@ -75,10 +80,13 @@ def end(work: Work, name: str, day: date, successor: str) -> Listed:
     return found
 
 
-def begin_removal(work: Work, name: str) -> None:
-    """From here on it is gone for everybody but who removes it."""
-    if found := work.hold_shared(Listed, name):
-        work.change(found, state=State.REMOVING)
+def begin_removal(work: Work, name: str, may: Callable[[Listed], bool]) -> bool:
+    """From here on it is gone for everybody but who removes it: if it still may, as it is now."""
+    found = work.hold_shared(Listed, name)
+    if found is None or not may(found):
+        return False
+    work.change(found, state=State.REMOVING)
+    return True
 
 
 def forget(work: Work, name: str) -> None:
@@ -99,5 +107,5 @@ def is_over(each: Listed) -> bool:
 def _held(work: Work, name: str, state: State) -> Listed:
     found = work.hold_shared(Listed, name)
     if found is None or found.state is not state:
-        raise Refusal(NOT_FOUND, name)
+        raise Refusal(NO_ENVIRONMENT, name)
     return found

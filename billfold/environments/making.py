@@ -6,17 +6,26 @@ as half done from before it begins (see `listed`).
 
 import asyncio
 from datetime import date
-from urllib.parse import urlsplit
 
 from billfold import migrations
-from billfold.access import keys
+from billfold.access import keys, messages
+from billfold.access.invitations import Invitation
+from billfold.access.messages import Message, Outgoing
+from billfold.access.mfa import Remembered
+from billfold.access.passwords import PasswordReset
 from billfold.access.sessions import Session
+from billfold.access.sign_up import SignUp
 from billfold.environments import listed
 from billfold.environments.host import Host
-from billfold.environments.listed import Listed
+from billfold.environments.listed import Listed, State
+from billfold.environments.sunset import is_link
+from billfold.events.outbox import DELIVER, Delivery, DeliveryState
+from billfold.events.subscriptions import Subscription
+from billfold.kit.agenda import AgendaItem
 from billfold.kit.database import Claim, select_where
-from billfold.kit.errors import INVALID_VALUE, NOT_FOUND, NOT_POSSIBLE, Refusal, Unusable
+from billfold.kit.errors import INVALID_VALUE, NO_ENVIRONMENT, NOT_POSSIBLE, Refusal, Unusable
 from billfold.kit.policy import NAME_RULE, POLICIES, is_name
+from billfold.kit.travel import ENDS
 from billfold.kit.work import Work
 from billfold.settings import check_production
 
@@ -30,22 +39,26 @@ async def create(
     not there."""
     if not is_name(name):
         raise Refusal(INVALID_VALUE, f"name: {NAME_RULE}")
-    origin = host.found(source) if source else None
+    origin = await host.found(source) if source else None
     policy = policy or (origin.policy if origin else host.book.policy.name)
     _check_policy(host, policy, origin)
+    if ephemeral and not POLICIES[policy].controlled:
+        raise Refusal(INVALID_VALUE, "ephemeral: somebody's books do not disappear by themselves")
     world = origin.world if origin else name if POLICIES[policy].controlled else None
-    _check_place(host, name)
-    async with host.locks[name], host.claimed(name) as claim:
-        await host.book.write(lambda work: listed.begin(work, name, policy, world, ephemeral))
-        await host.refresh()
-        if claim is None or await asyncio.to_thread(host.place.exists, host.place.beside(name)):
-            await host.book.write(lambda work: listed.forget(work, name))
+    url = _url_beside(host, name)
+    async with host.lock(name), host.claimed(name) as claim:
+        if claim is None or await host.book.read(lambda work: listed.is_taken(work, name)):
+            raise Refusal(NOT_POSSIBLE, f"name: there is an environment {name} already")
+        # Before it is listed: what is listed as half made is ours to take away.
+        if await asyncio.to_thread(host.place.exists, url):
             raise Refusal(NOT_POSSIBLE, f"name: there is a database for {name} already, not of ours")
+        await host.book.write(lambda work: listed.begin(work, name, policy, world, ephemeral))
         try:
+            await host.refresh()
             await _make(host, name, source, claim)
             await host.book.write(lambda work: listed.complete(work, name))
         except BaseException as error:
-            await host.take_away(name, claim)
+            await host.take_away(name, claim, _is_half_made)
             if isinstance(error, Unusable):
                 raise Refusal(NOT_POSSIBLE, str(error)) from None
             raise
@@ -53,9 +66,13 @@ async def create(
     return host.listed[name]
 
 
-def _check_place(host: Host, name: str) -> None:
+def _is_half_made(each: Listed) -> bool:
+    return each.state is State.MAKING
+
+
+def _url_beside(host: Host, name: str) -> str:
     try:
-        host.place.beside(name)
+        return host.place.beside(name)
     except Unusable as error:
         raise Refusal(INVALID_VALUE, f"name: {error}") from None
 
@@ -68,16 +85,27 @@ async def _make(host: Host, name: str, source: str | None, claim: Claim) -> None
     if source is not None:
         async with host.entered(source):
             await asyncio.to_thread(place.copy, host.url_of(source), url)
-    site = await host.open_site(name)
-    if source is not None:
-        await site.environment.write(_part_from_source)
+    await host.open_site(name, _part_from_source if source is not None else None)
+
+
+# What a copy begins without: it opens nothing that its source has opened.
+OPENERS = (Session, Remembered, Invitation, PasswordReset, SignUp, Message, Outgoing)
+CARRIED_OUT_THERE = (DELIVER, messages.SEND)
 
 
 def _part_from_source(work: Work) -> None:
-    """A copy begins without sessions, and with no list of environments."""
-    for record in (Session, Listed):
+    """Nobody is told twice: what is on its way is on its way there, and who wants to hear the copy too
+    enables its subscription."""
+    for record in (*OPENERS, Listed):
         for row in work.connection.rows(record, select_where(record), {}):
             work.connection.delete(record, row.id)
+    for item in work.connection.rows(AgendaItem, select_where(AgendaItem), {}):
+        if item.kind in CARRIED_OUT_THERE:
+            work.connection.delete(AgendaItem, item.id)
+    for delivery in work.connection.where(Delivery, state=DeliveryState.PENDING):
+        work.connection.update(Delivery, delivery.id, {"state": DeliveryState.STOPPED})
+    for subscription in work.connection.where(Subscription, enabled=True):
+        work.connection.update(Subscription, subscription.id, {"enabled": False})
 
 
 async def migrate_keys(host: Host, name: str, to: str) -> int:
@@ -86,46 +114,48 @@ async def migrate_keys(host: Host, name: str, to: str) -> int:
     What is an organization's, a partner's or a user's stays where it is (`common.yaml`,
     sandbox_migration). Raises BDC_1205, and BDC_1143 (422) where one is a sandbox and the other is not:
     those share no keys."""
-    if host.found(name).policy != host.found(to).policy:
+    if name == to:
+        raise Refusal(INVALID_VALUE, "to: must be another environment")
+    if (await host.found(name)).policy != (await host.found(to)).policy:
         raise Refusal(NOT_POSSIBLE, f"to: a sandbox and a production share no keys ({name}, {to})")
-    async with host.entered(name) as source, host.entered(to) as target:
+    async with host.entered(name) as source:
         found = await source.environment.read(keys.developer_keys)
+    async with host.entered(to) as target:
         return await target.environment.write(lambda work: keys.adopt(work, found))
 
 
 async def end(host: Host, name: str, day: date, successor: str) -> Listed:
     """Give an environment its last day, and say where its clients go on: to another environment, or to
     a URL (BDC_1205, BDC_1143)."""
-    host.found(name)
+    await host.found(name)
     if successor == name:
         raise Refusal(INVALID_VALUE, "successor: must be another environment")
+    if day >= ENDS.date():
+        raise Refusal(INVALID_VALUE, f"date: must be before {ENDS:%Y-%m-%d}")
     if "://" not in successor:
-        host.found(successor)
-    elif not _is_link(successor):
+        if (await host.found(successor)).ephemeral:
+            raise Refusal(NOT_POSSIBLE, f"successor: {successor} is ephemeral")
+    elif not is_link(successor):
         raise Refusal(INVALID_VALUE, "successor: must be an environment, or an https:// URL")
     await host.book.write(lambda work: listed.end(work, name, day, successor))
     await host.refresh()
     return host.listed[name]
 
 
-def _is_link(url: str) -> bool:
-    """Whether it fits into a header as it is."""
-    parts = urlsplit(url)
-    plain = url.isascii() and url.isprintable() and not set(url) & set(' <>"')
-    return plain and parts.scheme in ("http", "https") and bool(parts.netloc)
-
-
 async def remove(host: Host, name: str) -> None:
     """Throw an environment away with everything in it (BDC_1205; BDC_1143 for one that must stay)."""
-    host.found(name)
+    made = (await host.found(name)).created_time
     if name == host.settings.first:
         raise Refusal(NOT_POSSIBLE, "name: the first environment goes with its data")
-    if heirs := [each.id for each in host.listed.values() if each.successor == name]:
+    if heirs := host.heirs(name):
         raise Refusal(NOT_POSSIBLE, f"name: clients of {', '.join(heirs)} are told to go on here")
-    async with host.locks[name], host.claimed(name) as claim:
-        if claim is None:
-            raise Refusal(NOT_FOUND, name)  # Another process is just removing it.
-        await host.take_away(name, claim)
+
+    def may_go(each: Listed) -> bool:
+        return each.state is State.ACTIVE and each.created_time == made
+
+    async with host.lock(name), host.claimed(name) as claim:
+        if claim is None or not await host.take_away(name, claim, may_go):
+            raise Refusal(NO_ENVIRONMENT, name)  # Somebody else has just removed it.
 
 
 def _check_policy(host: Host, policy: str, origin: Listed | None) -> None:

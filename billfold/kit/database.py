@@ -17,6 +17,7 @@ from billfold.kit.tables import Record
 
 STATEMENTS_MAX = 2_000
 SWEPT_AT_ONCE = 20
+DRIVERS = ("psycopg", "apsw", "sqlite3", "sqlalchemy")
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Record)
@@ -188,6 +189,9 @@ class Place(Protocol):
 
     def exists(self, url: str) -> bool: ...
 
+    def room(self) -> int | None:
+        """How many connections there may be at all; None where nobody counts them."""
+
     def claim(self, url: str) -> Claim | None:
         """None while another process has it."""
 
@@ -204,6 +208,13 @@ def open_database(url: str, limits: Limits | None = None) -> Database:
     from billfold.kit.postgres import PostgresDatabase
 
     return PostgresDatabase(url, limits or Limits())
+
+
+def said_by_driver(error: BaseException) -> str:
+    """What a database has said through a driver of ours or of SQLAlchemy's; "" for any other error."""
+    if type(error).__module__.split(".")[0] not in DRIVERS:
+        return ""
+    return (str(getattr(error, "orig", None) or error).splitlines() or ["no word"])[0]
 
 
 def place_of(url: str) -> Place:

@@ -20,7 +20,7 @@ class Problem:
 
     def say(self, about: str) -> str:
         if "{}" in self.text:
-            return self.text.format(about)
+            return self.text.format(about.removesuffix(".") if self.text.endswith("{}.") else about)
         return f"{self.text.rstrip('.')}: {about}" if about else self.text
 
     def prefixed(self, name: str, about: str = "") -> tuple["Problem", str]:
@@ -86,6 +86,11 @@ TOO_LARGE = Problem(None, 413, "The body is larger than {} bytes", "REQUEST")
 
 # What the books say
 NOT_FOUND = Problem("BDC_1205", 404, "There is no object with this id")
+NO_ENVIRONMENT = Problem(
+    "BDC_1205",
+    404,
+    "There is no environment {}; GET /_control/environments, or `billfold env list`, tells them",
+)
 NO_SUCH_REFERENCE = Problem("BDC_1205", 422, "There is no object with this id")
 NOT_POSSIBLE = Problem("BDC_1143", 422, "{}")
 NOT_VERIFIED = Problem("BDC_1150", 422, "The organization may not move money")

@@ -216,6 +216,8 @@ def _understood(asked: Sequence[Condition], fields: Mapping[str, Field]) -> tupl
             parsed = [each for text in texts for each in _as_tuple(field.parse(text))]
         except (ValueError, KeyError, ArithmeticError):
             raise Refusal(INVALID_PARAMETER, f"{name}: {','.join(texts)}") from None
+        if not parsed:
+            raise Refusal(INVALID_PARAMETER, f"{name}: no value")
         if len(parsed) > CHOICES_MAX:
             raise Refusal(INVALID_PARAMETER, f"{name}: more than {CHOICES_MAX} values")
         if len(parsed) > 1:

@@ -59,10 +59,15 @@ ROOM = """
 """
 
 
-def check_room(url: str, wanted: int) -> None:
-    """Raises Unusable for more connections than could ever be had: each beyond would be a 503."""
+def room_of(url: str) -> int:
     with psycopg.connect(url, connect_timeout=LIMITS.connect_seconds) as connection:
         ((room,),) = connection.execute(ROOM)
+    return room
+
+
+def check_room(url: str, wanted: int) -> None:
+    """Raises Unusable for more connections than could ever be had: each beyond would be a 503."""
+    room = room_of(url)
     if wanted > room:
         raise Unusable(
             f"{wanted} connections are wanted (workers x connections) and PostgreSQL gives {room}:"
@@ -170,13 +175,19 @@ class PostgresDatabase:
             connection.driver.close()
 
     def glance(self, do: Callable[[Connection], T]) -> Awaitable[T]:
-        return self._loop.run_in_executor(self._threads, self._unit, self._glance, do, monotonic())
+        return self._in_thread(self._glance, do)
 
     def read(self, do: Callable[[Connection], T]) -> Awaitable[T]:
-        return self._loop.run_in_executor(self._threads, self._unit, self._read, do, monotonic())
+        return self._in_thread(self._read, do)
 
     def write(self, do: Callable[[Connection], T]) -> Awaitable[T]:
-        return self._loop.run_in_executor(self._threads, self._unit, self._write, do, monotonic())
+        return self._in_thread(self._write, do)
+
+    def _in_thread(self, way: Callable, do: Callable[[Connection], T]) -> Awaitable[T]:
+        try:
+            return self._loop.run_in_executor(self._threads, self._unit, way, do, monotonic())
+        except RuntimeError:  # The threads have ended.
+            raise Unavailable("the database is closed here") from None
 
     async def read_at_length(self, do: Callable[[Connection], T]) -> T:
         return await asyncio.to_thread(self._at_length, BEGIN_READ, do)

@@ -9,7 +9,7 @@ from psycopg.sql import SQL, Identifier
 
 from billfold.kit.errors import Unavailable, Unusable
 from billfold.kit.policy import LIMITS
-from billfold.kit.postgres import TROUBLE
+from billfold.kit.postgres import TROUBLE, room_of
 from billfold.kit.tables import metadata
 
 NAME_BYTES_MAX = 63
@@ -32,12 +32,19 @@ class PostgresPlace:
             raise Unusable(
                 f"{name}: with {first}_ before it, it is too long for a database of PostgreSQL"
             )
-        return urlsplit(self.url)._replace(path=f"/{quote(made)}").geturl()
+        url = urlsplit(self.url)._replace(path=f"/{quote(made)}").geturl()
+        if _name_in(url) != made:
+            raise Unusable("the database's URL must name it in its path, for others to lie beside it")
+        return url
 
     def exists(self, url: str) -> bool:
         with self._connected() as connection:
             found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [_name_in(url)])
             return found.fetchone() is not None
+
+    def room(self) -> int:
+        with _telling():
+            return room_of(self.url)
 
     def claim(self, url: str) -> "PostgresClaim | None":
         """A lock that PostgreSQL itself lets go of when the process dies."""

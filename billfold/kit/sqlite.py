@@ -122,6 +122,7 @@ class SqliteDatabase:
         self.writer.driver.close()
 
     async def glance(self, do: Callable[[Connection], T]) -> T:
+        self._check_open()
         self._deadline = monotonic() + READ_SECONDS_MAX
         try:
             return do(self.reader)
@@ -131,6 +132,7 @@ class SqliteDatabase:
             self._deadline = NEVER
 
     async def read(self, do: Callable[[Connection], T]) -> T:
+        self._check_open()
         self._deadline = monotonic() + READ_SECONDS_MAX
         reader = self.reader
         try:
@@ -144,8 +146,7 @@ class SqliteDatabase:
                 reader.execute("COMMIT", [])
 
     async def write(self, do: Callable[[Connection], T]) -> T:
-        if self._closing:
-            raise Unavailable("the server is stopping")
+        self._check_open()
         answer = self._loop.create_future()
         self._group.append((answer, do))
         if not self._running:
@@ -159,6 +160,10 @@ class SqliteDatabase:
 
     async def write_at_length(self, do: Callable[[Connection], T]) -> T:
         return await asyncio.to_thread(_at_length, self.path, "BEGIN IMMEDIATE", do)
+
+    def _check_open(self) -> None:
+        if self._closing:
+            raise Unavailable("the database is closed here")
 
     def _gather(self, seen: int) -> None:
         """Let the loop turn for as long as each turn brings more writes: a commit costs the same for
@@ -260,6 +265,9 @@ class SqlitePlace:
 
     def exists(self, url: str) -> bool:
         return _file(url).exists()
+
+    def room(self) -> None:
+        return None
 
     def claim(self, url: str) -> "SqliteClaim":
         """The folder is one process' alone."""

@@ -18,7 +18,8 @@ COMPARE: dict[str, Callable] = {
     "gte": lambda column, value: column >= value,
     "lt": lambda column, value: column < value,
     "lte": lambda column, value: column <= value,
-    "in": lambda column, *values: column.in_(values),
+    # Of all that it can be nothing may be left.
+    "in": lambda column, *values: column.in_(values) if values else sa.false(),
     "nin": lambda column, *values: sa.or_(column.is_(None), column.not_in(values)),
 }
 # What is empty is found by none of these.

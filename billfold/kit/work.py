@@ -206,6 +206,13 @@ class Work:
                     groups[id].extend(family.get(id, ()))
         return groups
 
+    def count_of(self, record: type[Record], name: str, ids: list[str]) -> int:
+        """How many children some parents have, of whom there is at least one."""
+        self._written(record)
+        statement, values = select_among(record, name, ids, only="id")
+        values["organization_id"] = self.organization_id
+        return len(self.connection.values(statement, **values))
+
     def missing(self, ids: Iterable[str]) -> set[str]:
         """Those of some ids of any kind that are no row of the caller's, one query a table."""
         known, organization_id = self.known.of(self.clock_state[0]), self.organization_id

@@ -7,6 +7,7 @@ of its own, which closes every connection before the server opens one.
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from threading import Lock
 
 from billfold.kit.errors import Unusable
 
@@ -14,6 +15,8 @@ VERSIONS = Path(__file__).parent / "versions"
 # A file is named after its revision: 0001_access.py.
 REVISIONS = sorted(path.name.split("_")[0] for path in VERSIONS.glob("[0-9]*.py"))
 HEAD = REVISIONS[-1]
+# Alembic's context is the whole process': two threads would migrate each other's database.
+_one_at_a_time = Lock()
 
 
 def prepare(url: str) -> str:
@@ -73,7 +76,8 @@ def migrate(url: str, to: str = "head") -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
     config.attributes["url"] = url
-    command.upgrade(config, to)
+    with _one_at_a_time:
+        command.upgrade(config, to)
 
 
 def environments(url: str) -> list[str]:

@@ -211,12 +211,13 @@ def update_bill(
     return bill
 
 
-def set_archived(work: Work, bill_id: str, archived: bool) -> Bill:
-    """Archiving what is archived changes nothing and tells nobody."""
+def set_archived(work: Work, bill_id: str, archived: bool, repeats: bool = False) -> Bill:
+    """Archiving what is archived changes nothing and tells nobody. `repeats` allows a number that
+    another bill of the vendor has."""
     bill, vendor = _held_with_vendor(work, bill_id)
     if archived and bill.scheduled_cents:
         raise Refusal(NOT_POSSIBLE, f"{bill.id}: has scheduled payments")
-    if not archived and bill.archived:
+    if not archived and bill.archived and not repeats:
         _check_invoice_number(work, vendor.id, bill.invoice_number)
     owed_before = _owed(bill)
     if work.change(bill, archived=archived):

@@ -12,7 +12,13 @@ from billfold.access.roles import Permission
 from billfold.books.classifications import LineClassifications
 from billfold.funding import rates
 from billfold.funding.bank_accounts import BankAccount
-from billfold.kit.errors import DUPLICATE_INVOICE, INVALID_FIELD, NO_SUCH_REFERENCE, Refusal
+from billfold.kit.errors import (
+    DUPLICATE_INVOICE,
+    INVALID_FIELD,
+    INVALID_PARAMETER,
+    NO_SUCH_REFERENCE,
+    Refusal,
+)
 from billfold.kit.listing import CHOSEN, Field
 from billfold.kit.money import plain, to_amount, to_cents, to_quantity
 from billfold.kit.work import Work
@@ -47,6 +53,8 @@ from billfold.v2.values import (
     noted,
 )
 
+# In the answer of one list: to write more would keep everybody else waiting.
+LINES_MAX = 20_000
 PAYMENT_STATUS = Codes(
     {
         "0": PaymentStatus.PAID, "1": PaymentStatus.UNPAID, "2": PaymentStatus.PARTIALLY_PAID,
@@ -97,6 +105,8 @@ CLASSES: Places = {
 
 
 def views(work: Work, found: list[Bill], nested: bool) -> list[BillView]:
+    if nested and found and work.count_of(BillLine, "bill_id", [each.id for each in found]) > LINES_MAX:
+        raise Refusal(INVALID_PARAMETER, f"max, {len(found)}: they have more than {LINES_MAX} lines")
     lines = bills.lines_of(work, found) if nested else {}
     paid = payments.of_bills(work, [each for each in found if each.paid_cents])
     return [_view(each, lines.get(each.id), paid.get(each.id, [])) for each in found]
@@ -204,7 +214,7 @@ def create(work: Work, request: BillCreate) -> Bill:
     repeats = request.allow_duplicate_inv_num
     bill = bills.create_bill(work, sent.vendor_id, _drafts(sent.bill_line_items), details, repeats)
     _check_rate(bill, sent)
-    return _kept_active(work, bill, sent)
+    return _kept_active(work, bill, sent, request.allow_duplicate_inv_num)
 
 
 def update(work: Work, request: BillUpdate) -> Bill:
@@ -217,7 +227,7 @@ def update(work: Work, request: BillUpdate) -> Bill:
     repeats = request.allow_duplicate_inv_num
     bill = bills.update_bill(work, sent.id, details, lines, replace=True, repeats=repeats)
     _check_rate(bill, sent)
-    return _kept_active(work, bill, sent)
+    return _kept_active(work, bill, sent, request.allow_duplicate_inv_num)
 
 
 def _noted(work: Work, sent: BillFields, old: Bill | None) -> dict[str, Any]:
@@ -234,14 +244,15 @@ def _noted(work: Work, sent: BillFields, old: Bill | None) -> dict[str, Any]:
 
 def _check_rate(bill: Bill, sent: BillFields) -> None:
     """A bill has the rate of the day on which it was made; another is refused, not forgotten."""
-    if isinstance(sent.exchange_rate, Decimal) and sent.exchange_rate != _rate(bill):
+    rate = sent.exchange_rate
+    if isinstance(rate, Decimal) and not (rate.is_finite() and rate == _rate(bill)):
         raise Refusal(INVALID_FIELD, f"exchangeRate, {sent.exchange_rate}.")
 
 
-def _kept_active(work: Work, bill: Bill, sent: BillFields) -> Bill:
+def _kept_active(work: Work, bill: Bill, sent: BillFields, repeats: bool) -> Bill:
     found = columns_of(sent, {"is_active": ("archived", code_of(IS_ACTIVE))})
     inactive = found.get("archived")
-    return bill if inactive is None else bills.set_archived(work, bill.id, inactive)
+    return bill if inactive is None else bills.set_archived(work, bill.id, inactive, repeats)
 
 
 def _drafts(sent: list[SentLine]) -> list[LineDraft]:
