@@ -16,6 +16,7 @@ from billfold.funding.bank_accounts import AccountType, BankAccount, OwnerType, 
 from billfold.kit.secrets import digest
 from billfold.kit.work import Caller
 from billfold.payables.bills import Bill, PaymentStatus
+from billfold.payables.vendors import AccountType as VendorType
 from tests.desk import CALLER, START, V3, bill_of, vendor_of
 
 VENDORS, BILLS, BANKS = f"{V3}/vendors", f"{V3}/bills", f"{V3}/funding-accounts/banks"
@@ -546,3 +547,18 @@ def test_nothing_of_a_strangers_can_be_referred_to(desk):
         | {"billLineItems": [{"amount": 1, "classifications": {"jobId": KINDS["job"][0]}}]},
     ):
         assert desk.refused("POST", BILLS, body, session=theirs) == (422, ["BDC_1205"]), body
+
+
+def test_when_nothing_is_left_of_all_that_it_can_be_nothing_is_found(desk):
+    desk.vendor("Acme")
+    everything = ",".join(each.value for each in VendorType)
+    assert found(desk, VENDORS, filters=f'accountType:nin:"{everything}"') == []
+    assert found(desk, VENDORS, filters='archived:ne:true,archived:eq:false,name:eq:"Acme"') == ["Acme"]
+
+
+def test_a_cursor_is_its_owner_s(desk):
+    for number in range(3):
+        desk.vendor(f"V{number}")
+    page = desk.call("GET", VENDORS, max=1)["nextPage"]
+    other = other_session(desk)
+    assert desk.refused("GET", VENDORS, page=page, session=other) == (400, ["BDC_1129"])

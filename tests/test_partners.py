@@ -294,7 +294,10 @@ def test_a_partner_finds_only_organizations_of_its_own(desk, counter, other_coun
         body = {"organizationId": stranger, "userId": user}
         refusal = counter.refused("POST", f"{PARTNER}/login-as-user", body)
         assert refusal == (404, ["BDC_1205"])
-    # Nor by way of an organization of its own.
+    # Nor by way of an organization of its own, and nothing tells whose user it is.
+    body = {"organizationId": mine, "userId": user}
+    said = counter.call("POST", f"{PARTNER}/login-as-user", body, status=404)
+    assert theirs not in str(said)
     for method, path, body in (
         ("GET", f"{USERS}/{user}", None), ("PATCH", f"{USERS}/{user}", {"firstName": "X"}),
         ("POST", f"{USERS}/{user}/archive", None), ("POST", f"{USERS}/{user}/restore", None),

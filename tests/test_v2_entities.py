@@ -371,3 +371,43 @@ def test_a_filter_that_is_not_understood(desk, filters, code, words):
 def test_a_sort_by_what_is_not_sorted_by(desk):
     asked = {"start": 0, "max": 1, "sort": [{"field": "shoe", "asc": True}]}
     assert desk.refused_v2("List/Bill", asked)[0] == "BDC_1130"
+
+
+@pytest.mark.parametrize(("op", "value"), [("in", []), ("nin", [])])
+def test_a_choice_of_nothing_is_refused(desk, op, value):
+    data = {"start": 0, "max": 9, "filters": [{"field": "id", "op": op, "value": value}], "sort": []}
+    assert desk.refused_v2("List/Vendor", data)[0] in ("BDC_1129", "BDC_1131")
+
+
+def test_a_choice_without_all_that_it_can_be_finds_nothing(desk):
+    desk.vendor("Acme")
+    assert lists(desk, "Vendor", ("isActive", "nin", "1,2")) == []
+
+
+@pytest.mark.parametrize("rate", ["sNaN", "NaN", "Infinity"])
+def test_a_rate_that_is_no_number_is_refused(desk, rate):
+    vendor = desk.vendor("Acme")
+    data = {"obj": {"entity": "Bill", **bill(vendor, exchangeRate=rate)}}
+    code, words = desk.refused_v2("Crud/Create/Bill", data)
+    assert code in ("BDC_1119", "BDC_1124") and ".." not in words
+
+
+def test_a_number_may_repeat_when_a_bill_is_taken_up_again(desk):
+    vendor = desk.vendor("Acme")
+    first = makes(desk, "Bill", **bill(vendor, "7"))["id"]
+    desk.call_v2("Crud/Delete/Bill", {"id": first})
+    makes(desk, "Bill", **bill(vendor, "7"))
+    again = {"obj": {"entity": "Bill", "id": first, "isActive": "1"}}
+    assert desk.refused_v2("Crud/Update/Bill", again)[0] == "BDC_1171"
+    desk.call_v2("Crud/Update/Bill", again | {"allowDuplicateInvNum": True})
+
+
+def test_a_list_of_too_many_lines_is_refused(desk, monkeypatch):
+    vendor = desk.vendor("Acme")
+    for number in range(3):
+        makes(desk, "Bill", **bill(vendor, str(number)))
+    monkeypatch.setattr("billfold.v2.bills.LINES_MAX", 2)
+    data = {"start": 0, "max": 9, "filters": [], "sort": [], "nested": True}
+    code, words = desk.refused_v2("List/Bill", data)
+    assert code == "BDC_1129" and "max, 3" in words
+    assert len(lists(desk, "Bill")) == 3
