@@ -58,7 +58,8 @@ class Relay:
 
     def cut_all(self, last_words: bytes = b"") -> None:
         for near, far in self.pairs:
-            near.sendall(last_words)
+            with suppress(BrokenPipeError):  # One that ended by itself.
+                near.sendall(last_words)
             _cut(near, far)
         self.pairs = []
 

@@ -59,7 +59,7 @@ def test_each_file_of_the_data_folder_is_told(serve, tmp_path):
     there = {path.name for path in (tmp_path / "data").iterdir()}
     told = {name for cells in table("The data folder") for name in NAME.findall(cells[0])}
     assert there <= told
-    assert told - there == {"billfold.toml", "billfold.db.before-…-was-…"}
+    assert told - there == {"billfold.toml", "billfold.db.before-…-was-…", "environments/"}
     server.stop()
     kept = {path.name for path in (tmp_path / "data").iterdir()}
     assert there - kept == {"billfold.db-wal", "billfold.db-shm"}

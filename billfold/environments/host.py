@@ -269,14 +269,14 @@ class Host:
         site = self._open.pop(name, None)
         if site is None:
             return
-        due: float | None = TIDIED_EVERY_SECONDS
+        seconds: float | None = TIDIED_EVERY_SECONDS
         try:
-            due = await site.environment.read(_seconds_to_next)
+            seconds = await site.environment.read(_seconds_to_next)
         except Unavailable as trouble:
             log.error("environment %s is closed without a look: %s", name, trouble)
         finally:
-            if due is not None and self.settings.worker:
-                self._awaited[name] = monotonic() + due
+            if seconds is not None and self.settings.worker:
+                self._awaited[name] = monotonic() + seconds
             await site.close()
 
     def is_there(self, name: str) -> bool:
@@ -349,7 +349,7 @@ class Host:
         return self.place.beside(name)
 
     async def found(self, name: str) -> Listed:
-        """Raises BDC_1205 (404) for one that is not there."""
+        """Raises NO_ENVIRONMENT (404) for one that is not there."""
         if not self.is_there(name) and not self.alone:
             await self.refresh()  # Another process may just have made it.
         if not self.is_there(name):

@@ -67,14 +67,14 @@ def begin(work: Work, name: str, policy: str, world: str | None, ephemeral: bool
 
 
 def complete(work: Work, name: str) -> Listed:
-    """From here on it is there. Raises BDC_1205 where it was taken away because it took too long."""
+    """From here on it is there. Raises NO_ENVIRONMENT where it was taken away meanwhile."""
     found = _held(work, name, State.MAKING)
     work.change(found, state=State.ACTIVE)
     return found
 
 
 def end(work: Work, name: str, day: date, successor: str) -> Listed:
-    """Give it a last day, or another one (BDC_1205, 404, for one that is not there)."""
+    """Give it a last day, or another one (NO_ENVIRONMENT for one that is not there)."""
     found = _held(work, name, State.ACTIVE)
     work.change(found, sunset_date=day, successor=successor)
     return found

@@ -35,8 +35,8 @@ async def create(
 ) -> Listed:
     """A new environment with a demo world of its own, where its policy has one, or a copy of another.
 
-    Raises BDC_1143 for what is malformed (400) or cannot be (422), and BDC_1205 for a source that is
-    not there."""
+    Raises BDC_1143 for what is malformed (400) or cannot be (422), and NO_ENVIRONMENT for a source
+    that is not there."""
     if not is_name(name):
         raise Refusal(INVALID_VALUE, f"name: {NAME_RULE}")
     origin = await host.found(source) if source else None
@@ -112,8 +112,8 @@ async def migrate_keys(host: Host, name: str, to: str) -> int:
     """Copy the developer keys of an environment into another one: how many it had not yet.
 
     What is an organization's, a partner's or a user's stays where it is (`common.yaml`,
-    sandbox_migration). Raises BDC_1205, and BDC_1143 (422) where one is a sandbox and the other is not:
-    those share no keys."""
+    sandbox_migration). Raises NO_ENVIRONMENT, and BDC_1143 (422) where one is a sandbox and the other
+    is not: those share no keys."""
     if name == to:
         raise Refusal(INVALID_VALUE, "to: must be another environment")
     if (await host.found(name)).policy != (await host.found(to)).policy:
@@ -126,7 +126,7 @@ async def migrate_keys(host: Host, name: str, to: str) -> int:
 
 async def end(host: Host, name: str, day: date, successor: str) -> Listed:
     """Give an environment its last day, and say where its clients go on: to another environment, or to
-    a URL (BDC_1205, BDC_1143)."""
+    a URL (NO_ENVIRONMENT, BDC_1143)."""
     await host.found(name)
     if successor == name:
         raise Refusal(INVALID_VALUE, "successor: must be another environment")
@@ -143,7 +143,9 @@ async def end(host: Host, name: str, day: date, successor: str) -> Listed:
 
 
 async def remove(host: Host, name: str) -> None:
-    """Throw an environment away with everything in it (BDC_1205; BDC_1143 for one that must stay)."""
+    """Throw an environment away with everything in it.
+
+    Raises NO_ENVIRONMENT, and BDC_1143 (422) for one that must stay."""
     made = (await host.found(name)).created_time
     if name == host.settings.first:
         raise Refusal(NOT_POSSIBLE, "name: the first environment goes with its data")

@@ -87,7 +87,7 @@ TOO_LARGE = Problem(None, 413, "The body is larger than {} bytes", "REQUEST")
 # What the books say
 NOT_FOUND = Problem("BDC_1205", 404, "There is no object with this id")
 NO_ENVIRONMENT = Problem(
-    "BDC_1205",
+    None,
     404,
     "There is no environment {}; GET /_control/environments, or `billfold env list`, tells them",
 )

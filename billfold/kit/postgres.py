@@ -187,7 +187,7 @@ class PostgresDatabase:
         try:
             return self._loop.run_in_executor(self._threads, self._unit, way, do, monotonic())
         except RuntimeError:  # The threads have ended.
-            raise Unavailable("the database is closed here") from None
+            raise Unavailable("the database is stopping here") from None
 
     async def read_at_length(self, do: Callable[[Connection], T]) -> T:
         return await asyncio.to_thread(self._at_length, BEGIN_READ, do)

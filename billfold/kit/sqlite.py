@@ -163,7 +163,7 @@ class SqliteDatabase:
 
     def _check_open(self) -> None:
         if self._closing:
-            raise Unavailable("the database is closed here")
+            raise Unavailable("the database is stopping here")
 
     def _gather(self, seen: int) -> None:
         """Let the loop turn for as long as each turn brings more writes: a commit costs the same for
