@@ -109,3 +109,29 @@ def test_an_upgrade_reaches_every_environment(serve, place, database, tmp_path):
         assert f"environment stage: schema {OLDER} -> {migrations.HEAD}" in done.stdout, done
     assert serve(*place).ask("GET", "/env/stage/connect/v3/health")[0] == 200
     assert migrations.revision(url) == migrations.HEAD
+
+
+def test_a_production_beside_a_sandbox_is_its_owner_s_alone(serve, tmp_path):
+    """No page and no neighbour ends somebody's books; who has data and key may."""
+    folder = tmp_path / "data"
+    ready = {"BILLFOLD_TRUSTED_PROXY": "127.0.0.1", "BILLFOLD_SECOND_FACTOR": "totp"}
+    serve().stop()  # Makes the key.
+    made = run("env", "create", "books", "--policy", "production", "--data", folder, "--json", **ready)
+    assert made.returncode == 0, made.stderr
+    assert "credentials" not in json.loads(made.stdout)
+    server = serve()
+    for arguments, words in (
+        (["remove", "books"], "production"),
+        (["create", "copy", "--from", "books"], "production"),
+        (["sunset", "books", "--date", "2030-01-01", "--successor", "sandbox"], "production"),
+        (["migrate-keys", "sandbox", "--to", "books"], "share no keys"),
+        (["create", "x", "--policy", "production", "--ephemeral"], ""),
+    ):
+        assert_refused(run("env", *arguments, "--url", server.base), words)
+    assert server.ask("GET", "/env/books/_control/clock")[0] == 404
+    assert_refused(run("env", "remove", "books", "--data", folder), "another server")
+    server.stop()
+    done = run("env", "remove", "books", "--data", folder)
+    assert done.returncode == 0, done.stderr
+    listed = json.loads(run("env", "list", "--data", folder, "--json").stdout)["results"]
+    assert [each["name"] for each in listed] == ["sandbox"]
