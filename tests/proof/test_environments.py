@@ -52,7 +52,7 @@ class Owner:
             self.moved.add(name)
         elif what == "end":
             name = self.random.choice(made)
-            body = {"date": "2090-12-31", "successor": "sandbox"}
+            body = {"date": "2058-12-31", "successor": "sandbox"}
             self.server.call("POST", f"{ALL}/{name}/sunset", body)
             self.ended[name] = body["date"]
         else:
