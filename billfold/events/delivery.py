@@ -9,8 +9,9 @@ from datetime import timedelta
 
 from msgspec import Struct, json
 
-from billfold.events.catalog import VERSIONS
-from billfold.events.outbox import DELIVER, Delivery, DeliveryState, Event, said
+from billfold.events import subscriptions
+from billfold.events.catalog import version_said
+from billfold.events.outbox import DELIVER, Delivery, DeliveryState, Event, event_of, said
 from billfold.events.subscriptions import Subscription
 from billfold.kit import agenda
 from billfold.kit.agenda import AgendaItem
@@ -48,12 +49,15 @@ class Metadata(Struct, rename="camel", frozen=True):
     subscription_id: str
     organization_id: str
     event_type: str
-    version: str = VERSIONS[0]
+    version: str | int
 
 
 def body_of(work: Work, event: Event, subscription_id: str) -> bytes:
     """The notification, to the byte: the same at every attempt, because it is signed."""
-    metadata = Metadata(event.id, subscription_id, event.organization_id, event.event_type)
+    event_type = event.event_type
+    metadata = Metadata(
+        event.id, subscription_id, event.organization_id, event_type, version_said(event_type)
+    )
     return b'{"metadata":' + json.encode(metadata) + b"," + said(work, event)[1:]
 
 
@@ -77,35 +81,47 @@ def make_deliverer(send: Send) -> agenda.Handler:
     return deliver
 
 
-def _packed(work: Work, delivery_id: str) -> Parcel | None:
+def _packed(work: Work, errand: str) -> Parcel | None:
     """None when nobody wants it any more."""
-    delivery = work.find(Delivery, delivery_id)
+    delivery = work.find(Delivery, _delivery_id(errand))
     found = work.rows(Subscription, id=delivery.subscription_id)
-    if not found or not found[0].enabled or delivery.state is not DeliveryState.PENDING:
+    if not found or not found[0].enabled or not _is_due(delivery, errand):
         return None
     (subscription,) = found
-    body = body_of(work, work.find(Event, delivery.event_id), subscription.id)
+    if delivery.spell != subscription.spell:
+        return None
+    body = body_of(work, event_of(work, delivery), subscription.id)
     key = work.secrets.open(subscription.key, subscription.id)
     headers = {"content-type": "application/json", SIGNATURE_HEADER: signature(key, body)}
     return Parcel(subscription.url, body, headers)
 
 
-def _record(work: Work, delivery_id: str, answered: Answered) -> None:
-    delivery = work.hold(Delivery, delivery_id)
+def _delivery_id(errand: str) -> str:
+    return errand.partition(" ")[0]
+
+
+def _is_due(delivery: Delivery, errand: str) -> bool:
+    """An errand of an earlier round is none any more: the delivery is on its way by another."""
+    return delivery.state is DeliveryState.PENDING and errand in (delivery.errand, delivery.id)
+
+
+def _record(work: Work, errand: str, answered: Answered) -> None:
+    delivery = work.hold(Delivery, _delivery_id(errand))
+    if not _is_due(delivery, errand):
+        return  # It was sent again meanwhile, and what comes of that counts.
     attempts = delivery.attempts + 1
     work.change(delivery, attempts=attempts, status_code=answered.status, failure=answered.failure)
     if answered.status == WELL:
         work.change(delivery, state=DeliveryState.DELIVERED, delivered_time=work.now)
     elif attempts <= len(RETRY_SECONDS):
         pause = timedelta(seconds=RETRY_SECONDS[attempts - 1])
-        work.plan(work.now + pause, DELIVER, delivery.id)
+        work.plan(work.now + pause, DELIVER, delivery.errand)
     else:
         work.change(delivery, state=DeliveryState.EXHAUSTED)
-        for subscription in work.rows(Subscription, id=delivery.subscription_id):
-            work.change(work.hold(Subscription, subscription.id), enabled=False)
+        subscriptions.give_up(work, delivery.subscription_id)
 
 
-def _stop(work: Work, delivery_id: str) -> None:
-    delivery = work.hold(Delivery, delivery_id)
-    if delivery.state is DeliveryState.PENDING:
+def _stop(work: Work, errand: str) -> None:
+    delivery = work.hold(Delivery, _delivery_id(errand))
+    if _is_due(delivery, errand):
         work.change(delivery, state=DeliveryState.STOPPED)

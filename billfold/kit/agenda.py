@@ -115,9 +115,9 @@ def finish(work: Work, item: AgendaItem) -> bool:
 
 
 def write_plans(work: Work) -> None:
-    for due, kind, subject_id in work.planned:
+    for owner_id, due, kind, subject_id in work.planned:
         id = work.ids.new("agenda_item", work.now)
-        work.insert(AgendaItem(id, work.organization_id, due, kind, subject_id))
+        work.insert(AgendaItem(id, owner_id, due, kind, subject_id))
     work.planned = []
 
 
