@@ -173,6 +173,15 @@ def roles() -> None:
     print(drawn(OPERATIONS), end="")
 
 
+@app.command()
+@plainly
+def events() -> None:
+    """Print which events are told, by whom, as docs/events.md has it."""
+    from billfold.events.emitters import drawn
+
+    print(drawn(), end="")
+
+
 @app.command("settings")
 @plainly
 def show_settings(data: Data = None) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from billfold.app import OPERATIONS
 from billfold.door.rights import drawn as drawn_rights
+from billfold.events import emitters
 from billfold.kit import lifecycle
 
 ROOT = Path(__file__).parent.parent / "billfold"
@@ -199,7 +200,12 @@ def test_every_way_into_an_organization_is_listed():
 
 
 @pytest.mark.parametrize(
-    ("page", "drawn"), [("states", lifecycle.drawn), ("roles", lambda: drawn_rights(OPERATIONS))]
+    ("page", "drawn"),
+    [
+        ("states", lifecycle.drawn),
+        ("roles", lambda: drawn_rights(OPERATIONS)),
+        ("events", emitters.drawn),
+    ],  # fmt: skip
 )
 def test_a_page_that_is_printed_is_the_one_that_lies_there(page, drawn):
     assert (ROOT.parent / "docs" / f"{page}.md").read_text() == drawn(), f"run `billfold {page}`"
