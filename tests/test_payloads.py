@@ -223,8 +223,9 @@ def test_each_type_is_told_where_it_is_said_to_be():
                     if isinstance(each, ast.Constant) and each.value in TELLERS:
                         told.setdefault(each.value, set()).add(str(path.relative_to(root)))
             if isinstance(node, ast.keyword) and node.arg == "event":
-                if isinstance(node.value, ast.Constant) and node.value.value in TELLERS:
-                    told.setdefault(node.value.value, set()).add(str(path.relative_to(root)))
+                event = getattr(node.value, "value", None)
+                if event in TELLERS:
+                    told.setdefault(event, set()).add(str(path.relative_to(root)))
     assert {each.event for each in LIFECYCLES} <= set(told)
     assert told == {type: {each.file} for type, each in TELLERS.items() if each.file}
     assert set(TELLERS) == {*TYPES, *SPEND_TYPES} and len(TELLERS) == 26

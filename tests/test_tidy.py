@@ -205,7 +205,7 @@ def test_every_way_into_an_organization_is_listed():
         ("states", lifecycle.drawn),
         ("roles", lambda: drawn_rights(OPERATIONS)),
         ("events", emitters.drawn),
-    ],  # fmt: skip
+    ],
 )
 def test_a_page_that_is_printed_is_the_one_that_lies_there(page, drawn):
     assert (ROOT.parent / "docs" / f"{page}.md").read_text() == drawn(), f"run `billfold {page}`"

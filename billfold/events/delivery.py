@@ -9,9 +9,9 @@ from datetime import timedelta
 
 from msgspec import Struct, json
 
-from billfold.events import subscriptions
+from billfold.events import outbox, subscriptions
 from billfold.events.catalog import version_said
-from billfold.events.outbox import DELIVER, Delivery, DeliveryState, Event, event_of, said
+from billfold.events.outbox import Delivery, DeliveryState, Event, event_of, said
 from billfold.events.subscriptions import Subscription
 from billfold.kit import agenda
 from billfold.kit.agenda import AgendaItem
@@ -115,7 +115,7 @@ def _record(work: Work, errand: str, answered: Answered) -> None:
         work.change(delivery, state=DeliveryState.DELIVERED, delivered_time=work.now)
     elif attempts <= len(RETRY_SECONDS):
         pause = timedelta(seconds=RETRY_SECONDS[attempts - 1])
-        work.plan(work.now + pause, DELIVER, delivery.errand)
+        outbox.plan(work, delivery, work.now + pause)
     else:
         work.change(delivery, state=DeliveryState.EXHAUSTED)
         subscriptions.give_up(work, delivery.subscription_id)

@@ -7,20 +7,22 @@ from billfold.events.catalog import SPEND_TYPES, TYPES
 OPENING = """\
 # Events
 
-Printed by `billfold events`. For each type that can be subscribed to: when it is told and by which file,
-or which area will tell it when it is built. The test endpoint sends every type today. A type is told at
+Printed by `billfold events`. For each type that can be subscribed to: when it is told and by which
+file, or which area will tell it when it is built. The test endpoint sends every type today. A type is told at
 most once of a subject in one transaction, from the row as it is when that ends, and never of what was
 undone.
 
 What stands in a notification is `metadata` (`eventId`, `subscriptionId`, `organizationId`, `eventType`,
-`version`) and an object named after the subject. Oddities that clients rely on: `bank-account`,
-`card-account` and `risk-verification` are hyphenated; of `autopay.failed` and `mass-payment.updated`
-the fields stand beside `metadata`; the version of invoices is the number 1 and of all others the text "1"; the
-invoice date of a bill is a moment that ends in Z and that of an invoice a date; the reasons of
-`payment.failed` stand beside the payment, not in it.
+`version`) and an object named after the subject. Oddities that clients rely on:
 
-BILL's printed samples show a vendor's `accountNumber` as a number. Here it is a text as in `/v3/vendors`:
-account numbers may begin with zeros.
+- `bank-account`, `card-account` and `risk-verification` are hyphenated;
+- the fields of `autopay.failed` and `mass-payment.updated` stand beside `metadata`;
+- the version of invoices is the number 1, that of all others the text "1";
+- the invoice date of a bill is a moment that ends in Z, that of an invoice a date;
+- the reasons of `payment.failed` stand beside the payment, not in it.
+
+BILL's printed samples show a vendor's `accountNumber` as a number. Here it is a text as in
+`/v3/vendors`, because account numbers may begin with zeros.
 """
 
 

@@ -111,7 +111,7 @@ def send_again(work: Work, delivery: Delivery, subscription: Subscription) -> No
         delivery, state=DeliveryState.PENDING, attempts=0, spell=subscription.spell,
         round=delivery.round + 1, delivered_time=None,
     )  # fmt: skip
-    work.plan(work.now, DELIVER, delivery.errand)
+    plan(work, delivery, work.now)
 
 
 def event_of(work: Work, delivery: Delivery) -> Event:
@@ -122,6 +122,11 @@ def event_of(work: Work, delivery: Delivery) -> Event:
         delivery.source_id, because="a partner heard of it, and of nothing else there"
     ):
         return work.find(Event, delivery.event_id)
+
+
+def plan(work: Work, delivery: Delivery, due: datetime) -> None:
+    """Each subscription is a lane: of its deliveries only a few are in flight at once."""
+    work.plan(due, DELIVER, delivery.errand, delivery.subscription_id)
 
 
 def _write(work: Work, event_type: str, subject_id: str, body: bytes) -> Event:
@@ -142,5 +147,5 @@ def _address(work: Work, event: Event, subscription: Subscription) -> Delivery:
         Delivery, event_id=event.id, subscription_id=subscription.id,
         source_id=event.organization_id, subject_id=event.subject_id, spell=subscription.spell,
     )  # fmt: skip
-    work.plan(work.now, DELIVER, delivery.errand)
+    plan(work, delivery, work.now)
     return delivery

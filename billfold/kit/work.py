@@ -69,7 +69,7 @@ class Work:
         self.stirs = False
         self.caller = caller
         self.told: dict[tuple[str, str], Record] = {}
-        self.planned: list[tuple[str, datetime, str, str]] = []
+        self.planned: list[tuple[str, datetime, str, str, str]] = []
         # By ids alone, of which no two kinds share one.
         self.traces: dict[str, dict[str, tuple[Any, Any]]] = {}
         self._held: dict[str, Record] = {}
@@ -342,9 +342,9 @@ class Work:
         """Something happened to a row: said once per unit, as the row is when the unit ends."""
         self.told[event_type, row.id] = row
 
-    def plan(self, due: datetime, kind: str, subject_id: str) -> None:
-        """Put something on the agenda for later."""
-        self.planned.append((self.organization_id, due, kind, subject_id))
+    def plan(self, due: datetime, kind: str, subject_id: str, lane: str = "") -> None:
+        """Put something on the agenda for later; of one `lane` only a few are done at once."""
+        self.planned.append((self.organization_id, due, kind, subject_id, lane))
 
     def write(self) -> None:
         """Send what was added and changed; rows go in the order in which their tables were met."""

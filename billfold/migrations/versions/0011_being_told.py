@@ -1,4 +1,4 @@
-"""owners of subscriptions, histories by time and subject, and what an idempotency key was used for."""
+"""owners of subscriptions, histories, lanes of the agenda, and what an idempotency key was used for."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -28,6 +28,8 @@ def upgrade() -> None:
         'UPDATE deliveries SET source_id = organization_id, subject_id = COALESCE('
         '(SELECT subject_id FROM events WHERE events.id = deliveries.event_id), \'\')'
     )
+    _add('agenda', 'lane', t.TEXT, '')
+    op.create_index('ix_agenda_lane', 'agenda', ['parked', 'lane', 'due', 'id'])
     op.drop_index('ix_deliveries_subscription_id', 'deliveries')
     op.create_index('ix_deliveries_event_id', 'deliveries', ['organization_id', 'event_id', 'id'])
     op.create_index('ix_deliveries_history', 'deliveries', ['subscription_id', 'created_time', 'id'])
