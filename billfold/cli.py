@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from billfold import cli_carry, cli_environments, cli_keys, cli_sign_up
+from billfold import cli_carry, cli_environments, cli_keys, cli_sign_up, cli_webhooks
 from billfold.cli_data import Data, Database, PolicyName, asked, place, plainly, prepared
 from billfold.kit.errors import Unusable
 from billfold.settings import SECRET, Settings, check_production, load, to_environment
@@ -33,6 +33,7 @@ app.command("verify")(cli_sign_up.verify)
 app.command("export")(cli_carry.export_)
 app.command("import")(cli_carry.import_)
 app.add_typer(cli_keys.app, name="keys")
+app.add_typer(cli_webhooks.app, name="webhooks")
 app.add_typer(cli_environments.app, name="env")
 
 

@@ -20,7 +20,7 @@ PLACES = {
     "kit": "kit", "door": "door", "control": "voices", "demo_world": "voices", "examples": "voices",
     "app": "app",
     "cli": "cli", "cli_carry": "cli", "cli_data": "cli", "cli_environments": "cli", "cli_keys": "cli",
-    "cli_sign_up": "cli", "console": "voices",
+    "cli_sign_up": "cli", "cli_webhooks": "cli", "console": "voices",
     "control_environments": "voices", "v2": "voices",
 }  # fmt: skip
 # The wall between rules and the wire: no rule knows what speaks HTTP.
@@ -182,6 +182,8 @@ CROSSINGS: dict[str, str] = {
     "kit/work.py": "Work.for_organization, Work.on_behalf_of",
     # A partner hears of its own organizations.
     "events/outbox.py": "write_events, event_of",
+    # Whoever runs this server looks after its subscriptions.
+    "events/history.py": "_whoever",
     # The first organization of a new sandbox is made by nobody.
     "demo_world.py": "CALLER",
 }

@@ -28,7 +28,7 @@ class Receiver:
     """The subscriber's server: notes what it gets, and when by the environment's clock."""
 
     def __init__(self, desk) -> None:
-        self.desk, self.status, self.got, self.then = desk, 200, [], None
+        self.desk, self.status, self.got, self.then, self.says = desk, 200, [], None, ""
 
     async def open(self) -> str:
         app = web.Application()
@@ -47,7 +47,7 @@ class Receiver:
         if self.then:
             await self.then(json.loads(body))
         headers = {"location": f"{self.base}/elsewhere"} if self.status == 302 else None
-        return web.Response(status=self.status, headers=headers)
+        return web.Response(status=self.status, headers=headers, text=self.says or None)
 
     async def close(self) -> None:
         await self._runner.cleanup()

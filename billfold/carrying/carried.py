@@ -97,6 +97,7 @@ TABLES: dict[str, Carried | str] = {
     "subscriptions": UNKNOWN,
     "events": WHOLE,
     "deliveries": WHOLE,
+    "delivery_attempts": WHOLE,
     "agenda": Carried(_no_message, {"leased_until": _nothing}),
     # Secrets, and what is worth nothing without them
     "keys": "digests of secrets, which stay with the installation that made them",

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from msgspec import Struct, json
 
+from billfold.events import attempts as log
 from billfold.events import outbox, subscriptions
 from billfold.events.catalog import version_said
 from billfold.events.outbox import Delivery, DeliveryState, Event, event_of, said
@@ -19,8 +20,6 @@ from billfold.kit.environment import Environment
 from billfold.kit.secrets import signature
 from billfold.kit.work import Work
 
-# Documented (`webhooks.yaml`, retry_schedule); then the subscription is disabled.
-RETRY_SECONDS = (2, 4, 8, 16)
 SIGNATURE_HEADER = "x-bill-sha-signature"
 # The one status that counts; 204 and a redirect are failures.
 WELL = 200
@@ -31,6 +30,9 @@ class Answered(Struct, frozen=True):
 
     status: int | None
     failure: str | None = None
+    # How the answer's body begins, and how long it all took.
+    body: str = ""
+    milliseconds: int = 0
 
 
 class Parcel(Struct, frozen=True):
@@ -39,6 +41,8 @@ class Parcel(Struct, frozen=True):
     url: str
     body: bytes
     headers: dict[str, str]
+    # Of a first attempt: for how long it has been true what is said.
+    late_seconds: float | None = None
 
 
 Send = Callable[[Parcel], Awaitable[Answered]]
@@ -71,8 +75,8 @@ def make_deliverer(send: Send) -> agenda.Handler:
         def record(work: Work) -> None:
             if not agenda.finish(work, item):
                 return  # It took so long that another has it, who tells it again.
-            if answered:
-                _record(work, item.subject_id, answered)
+            if parcel and answered:
+                _record(work, item.subject_id, parcel, answered)
             else:
                 _stop(work, item.subject_id)
 
@@ -93,7 +97,21 @@ def _packed(work: Work, errand: str) -> Parcel | None:
     body = body_of(work, event_of(work, delivery), subscription.id)
     key = work.secrets.open(subscription.key, subscription.id)
     headers = {"content-type": "application/json", SIGNATURE_HEADER: signature(key, body)}
-    return Parcel(subscription.url, body, headers)
+    if work.policy.standard_webhooks:
+        headers |= standard_headers(key, delivery.event_id, int(work.now.timestamp()), body)
+    first = delivery.round == 0 and delivery.attempts == 0
+    late = (work.now - delivery.created_time).total_seconds() if first else None
+    return Parcel(subscription.url, body, headers, late)
+
+
+def standard_headers(key: str, event_id: str, seconds: int, body: bytes) -> dict[str, str]:
+    """As standardwebhooks.com has them, for receivers that verify by its libraries: their secret is
+    whsec_ and the base64 of BILL's key, because they decode what BILL's use as it is."""
+    signed = signature(key, f"{event_id}.{seconds}.".encode() + body)
+    return {
+        "webhook-id": event_id, "webhook-timestamp": str(seconds),
+        "webhook-signature": f"v1,{signed}",
+    }  # fmt: skip
 
 
 def _delivery_id(errand: str) -> str:
@@ -105,16 +123,20 @@ def _is_due(delivery: Delivery, errand: str) -> bool:
     return delivery.state is DeliveryState.PENDING and errand in (delivery.errand, delivery.id)
 
 
-def _record(work: Work, errand: str, answered: Answered) -> None:
+def _record(work: Work, errand: str, parcel: Parcel, answered: Answered) -> None:
     delivery = work.hold(Delivery, _delivery_id(errand))
     if not _is_due(delivery, errand):
         return  # It was sent again meanwhile, and what comes of that counts.
-    attempts = delivery.attempts + 1
+    log.note(
+        work, delivery.id, parcel.url, parcel.headers, status_code=answered.status,
+        answer=answered.body, failure=answered.failure, milliseconds=answered.milliseconds,
+    )  # fmt: skip
+    attempts, waits = delivery.attempts + 1, work.policy.webhook_waits
     work.change(delivery, attempts=attempts, status_code=answered.status, failure=answered.failure)
     if answered.status == WELL:
         work.change(delivery, state=DeliveryState.DELIVERED, delivered_time=work.now)
-    elif attempts <= len(RETRY_SECONDS):
-        pause = timedelta(seconds=RETRY_SECONDS[attempts - 1])
+    elif attempts <= len(waits):
+        pause = timedelta(seconds=waits[attempts - 1])
         outbox.plan(work, delivery, work.now + pause)
     else:
         work.change(delivery, state=DeliveryState.EXHAUSTED)

@@ -7,10 +7,10 @@ from billfold.events.catalog import SPEND_TYPES, TYPES
 OPENING = """\
 # Events
 
-Printed by `billfold events`. For each type that can be subscribed to: when it is told and by which
-file, or which area will tell it when it is built. The test endpoint sends every type today. A type is told at
-most once of a subject in one transaction, from the row as it is when that ends, and never of what was
-undone.
+Printed by `billfold events`. For each type that can be subscribed to: when it is told and by
+which file, or which area will tell it when it is built. The test endpoint sends every type today.
+A type is told at most once of a subject in one transaction, from the row as it is when that ends,
+and never of what was undone.
 
 What stands in a notification is `metadata` (`eventId`, `subscriptionId`, `organizationId`, `eventType`,
 `version`) and an object named after the subject. Oddities that clients rely on:

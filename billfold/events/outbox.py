@@ -101,17 +101,18 @@ def send_one(
     return _address(work, _write(work, event_type, subject_id, body), subscription)
 
 
-def send_again(work: Work, delivery: Delivery, subscription: Subscription) -> None:
-    """Another round under the same event id; what is on its way is left alone. The delivery is held,
-    and the subscription enabled."""
+def send_again(work: Work, delivery: Delivery, subscription: Subscription) -> bool:
+    """Another round under the same event id; what is on its way is left alone, which is said. The
+    delivery is held, and the subscription enabled."""
     assert subscription.enabled, "nothing is sent to a subscription that is disabled"
     if delivery.state is DeliveryState.PENDING and delivery.spell == subscription.spell:
-        return
+        return False
     work.change(
         delivery, state=DeliveryState.PENDING, attempts=0, spell=subscription.spell,
         round=delivery.round + 1, delivered_time=None,
     )  # fmt: skip
     plan(work, delivery, work.now)
+    return True
 
 
 def event_of(work: Work, delivery: Delivery) -> Event:

@@ -15,6 +15,21 @@ def upgrade() -> None:
     sa.Column('level', t.KEPT, nullable=False),
     sa.PrimaryKeyConstraint('id')
     )
+    op.create_table('delivery_attempts',
+    sa.Column('id', t.TEXT, nullable=False),
+    sa.Column('organization_id', t.TEXT, nullable=False),
+    sa.Column('created_time', t.MOMENT, nullable=False),
+    sa.Column('updated_time', t.MOMENT, nullable=False),
+    sa.Column('delivery_id', t.TEXT, nullable=False),
+    sa.Column('url', t.TEXT, nullable=False),
+    sa.Column('headers', t.KEPT, nullable=False),
+    sa.Column('milliseconds', t.INTEGER, nullable=False),
+    sa.Column('status_code', t.INTEGER, nullable=True),
+    sa.Column('answer', t.BYTES, nullable=True),
+    sa.Column('failure', t.TEXT, nullable=True),
+    sa.PrimaryKeyConstraint('id')
+    )
+    op.create_index('ix_delivery_attempts_delivery', 'delivery_attempts', ['delivery_id', 'id'])
     op.add_column('idempotency_keys', sa.Column('asked', t.TEXT, nullable=True))
     op.create_index('ix_idempotency_keys_expires', 'idempotency_keys', ['expires', 'id'])
     _add('subscriptions', 'spell', t.INTEGER, '0')
