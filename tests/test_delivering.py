@@ -125,24 +125,24 @@ def test_what_was_missed_in_an_hour_is_sent_again_in_order(desk, receiver):
     desk.signs_in()
     assert desk.call("GET", path)["status"] == {"enabled": False}
     before = {body["metadata"]["eventId"] for body in receiver.bodies[1:]}
-    desk.vendor("Not heard of")  # While it is disabled there is nobody who would hear.
+    desk.vendor("Missed 30")  # Disabled as it is, that stands in its history, unsent.
     resend = lambda work: history.resend_missed(work, made["id"], START)
     with pytest.raises(Refusal):
         desk.writes(resend, None)
     receiver.status = 200
     desk.call("PATCH", path, {"status": {"enabled": True}})
     del receiver.got[:]
-    assert desk.writes(resend, None) == (30, "")
+    assert desk.writes(resend, None) == (31, "")
     assert desk.writes(resend, None) == (0, "")  # They are on their way.
     desk.advance(minutes=1)
     names = [body["vendor"]["name"] for body in receiver.bodies]
-    assert sorted(names, key=lambda name: int(name.split()[1])) == [f"Missed {n}" for n in range(30)]
+    assert sorted(names, key=lambda name: int(name.split()[1])) == [f"Missed {n}" for n in range(31)]
     # Four are in flight at once: none is before one that happened more than those before it.
     assert all(abs(int(name.split()[1]) - place) < 4 for place, name in enumerate(names))
     assert before <= {body["metadata"]["eventId"] for body in receiver.bodies}
     assert desk.writes(resend, None) == (0, "")
     desk.advance(minutes=1)
-    assert len(receiver.got) == 30
+    assert len(receiver.got) == 31
 
 
 def test_more_is_sent_again_than_is_looked_at_at_once(desk, receiver, monkeypatch):

@@ -205,7 +205,7 @@ def test_what_every_process_remembers_of_a_partner_stays_right(callers, receiver
     assert [each["vendor"]["name"] for each in receiver.bodies] == ["Last"]
     owner = Caller(demo_world.PARTNER_ID, "", False)
     states = callers.desk.reads(lambda w: [each.state for each in w.rows(Delivery)], owner)
-    assert sorted(states) == ["DELIVERED", "STOPPED", "STOPPED"]
+    assert sorted(states) == ["DELIVERED", "STOPPED", "STOPPED", "STOPPED"]
 
 
 def test_what_waited_when_it_was_disabled_is_not_sent_when_it_is_enabled(callers, receiver):

@@ -39,7 +39,7 @@ class DeliveryState(StrEnum):
     DELIVERED = "DELIVERED"
     # Every attempt has failed; the subscription was disabled for it.
     EXHAUSTED = "EXHAUSTED"
-    # The subscription was disabled or deleted before it could be sent.
+    # The subscription was disabled when it happened, or disabled or deleted before it could be sent.
     STOPPED = "STOPPED"
 
 
@@ -83,7 +83,7 @@ def write_events(work: Work, render: Render) -> None:
     told, work.told = work.told, {}
     if not told:
         return
-    own = work.settled(Subscription, enabled=True)
+    own = work.settled(Subscription)
     events = [
         _write(work, event_type, row.id, render(work, event_type, row))
         for (event_type, _), row in told.items()
@@ -91,7 +91,7 @@ def write_events(work: Work, render: Render) -> None:
     _plan(work, events, own)
     if partner_id := partners.partner_of(work):
         with work.on_behalf_of(partner_id, because="a partner hears of the organizations it has made"):
-            _plan(work, events, work.settled(Subscription, enabled=True))
+            _plan(work, events, work.settled(Subscription))
 
 
 def send_one(
@@ -144,9 +144,12 @@ def _plan(work: Work, events: list[Event], subscriptions: list[Subscription]) ->
 
 
 def _address(work: Work, event: Event, subscription: Subscription) -> Delivery:
+    """While a subscription is disabled what it would have heard stays in its history, unsent."""
     delivery = work.add(
         Delivery, event_id=event.id, subscription_id=subscription.id,
         source_id=event.organization_id, subject_id=event.subject_id, spell=subscription.spell,
+        state=DeliveryState.PENDING if subscription.enabled else DeliveryState.STOPPED,
     )  # fmt: skip
-    plan(work, delivery, work.now)
+    if subscription.enabled:
+        plan(work, delivery, work.now)
     return delivery
