@@ -14,6 +14,7 @@ from billfold.cli import app
 from billfold.door.posts import ANSWER_BYTES_MAX, KEPT_BYTES_MAX, Poster
 from billfold.events import attempts, history
 from billfold.events.outbox import Delivery
+from billfold.kit.addresses import may_be_public
 from billfold.kit.errors import Refusal, Unusable
 from billfold.settings import load
 from tests.desk import START
@@ -241,3 +242,22 @@ def test_the_commands(sqlite_url, open_desk, tmp_path):
     assert said.exit_code == 2 and "must be moments" in said.output + said.stderr
     said = run("log", str(uuid.uuid4()), "--data", str(tmp_path))
     assert said.exit_code == 2 and "no object" in said.output + said.stderr
+
+
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        ("8.8.8.8", True), ("2606:4700::1", True), ("[2606:4700::1]", True),
+        ("64:ff9b::808:808", True), ("hooks.example.test", True),
+        # This machine, its network, its cloud's secrets, and everybody at once.
+        ("127.0.0.1", False), ("10.0.0.1", False), ("169.254.169.254", False), ("0.0.0.0", False),
+        ("100.64.0.1", False), ("224.0.0.1", False), ("::1", False), ("::", False), ("fe80::1", False),
+        ("fe80::1%eth0", False), ("fc00::1", False), ("ff02::1", False),
+        # The same, written as an address of IPv6.
+        ("::ffff:127.0.0.1", False), ("::127.0.0.1", False), ("::ffff:0:10.0.0.1", False),
+        ("64:ff9b::a00:1", False), ("64:ff9b::a9fe:a9fe", False), ("2002:7f00:1::", False),
+        ("localhost", False), ("x.localhost", False),
+    ],
+)  # fmt: skip
+def test_what_may_be_an_address_of_the_internet(address, public):
+    assert may_be_public(address) is public

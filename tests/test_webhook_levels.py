@@ -1,11 +1,13 @@
 """Levels of subscriptions, what each hears and sees, and histories: looked through, sent again."""
 
+import asyncio
 import base64
 import hashlib
 import hmac
 import json
 import uuid
 
+import psycopg
 import pytest
 
 from billfold import demo_world
@@ -13,6 +15,7 @@ from billfold.access import credentials, organizations, sessions
 from billfold.events.catalog import SPEND_TYPES, TYPES
 from billfold.events.outbox import Delivery
 from billfold.events.samples_v3 import ENTITY_OF
+from billfold.kit import agenda
 from billfold.kit.secrets import digest
 from billfold.kit.work import Caller
 from tests.desk import EVENTS, START, V3, vendor_of
@@ -478,3 +481,58 @@ def test_the_times_of_a_key_are_the_environments(callers):
     callers.desk.signs_in()
     callers.organization["sessionId"] = callers.desk.session
     assert callers.call("organization", "POST", path, headers=key) != first
+
+
+def test_a_key_with_which_another_process_is_at_work(copied_postgres_url, open_desk):
+    """The database knows it, for as long as the other's transaction lasts."""
+    desk = open_desk(copied_postgres_url)
+    desk.signs_in()
+    key = str(uuid.uuid4())
+    name = digest(f"owner {demo_world.ORGANIZATION_ID} subscriptions {key}")
+    asked = {"headers": {"X-Idempotent-Key": key}}
+    body = request_of("http://127.0.0.1:9/hook", "bill.created")
+    with psycopg.connect(copied_postgres_url) as other:
+        other.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [name])
+        assert desk.refused("POST", SUBSCRIPTIONS, body, **asked)[0] == 429
+    desk.call("POST", SUBSCRIPTIONS, body, **asked)
+
+
+def test_two_workers_share_the_lanes(copied_postgres_url, open_desk):
+    """None is sent twice, none is lost, and four at most are in flight to a subscription."""
+    desks = [open_desk(copied_postgres_url) for _ in range(2)]
+    desk = desks[0]
+    desk.signs_in()
+    receivers = [Receiver(desk), Receiver(desk)]
+    flying, most = [0, 0], [0, 0]
+    for number, receiver in enumerate(receivers):
+
+        async def slowly(_: dict, number=number) -> None:
+            flying[number] += 1
+            most[number] = max(most[number], flying[number])
+            await asyncio.sleep(0.005)
+            flying[number] -= 1
+
+        receiver.then = slowly
+        url = desk.runner.run(receiver.open())
+        body = request_of(url, "vendor.created")
+        key = {"X-Idempotent-Key": str(uuid.uuid4())}
+        desk.call("POST", SUBSCRIPTIONS, body, headers=key)
+    for number in range(30):
+        desk.vendor(f"V{number}")
+
+    async def work() -> None:
+        workers = [asyncio.create_task(agenda.work_forever(each.environment)) for each in desks]
+        async with asyncio.timeout(20):
+            while min(len(each.got) for each in receivers) < 30:
+                await asyncio.sleep(0.02)
+        await asyncio.sleep(0.3)
+        for each in workers:
+            each.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
+
+    desk.runner.run(work())
+    for receiver in receivers:
+        ids = [body["metadata"]["eventId"] for body in receiver.bodies]
+        assert len(ids) == len(set(ids)) == 30
+        desk.runner.run(receiver.close())
+    assert max(most) <= agenda.LANE_MAX
