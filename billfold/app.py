@@ -38,7 +38,7 @@ from billfold.door.watch import Watch
 from billfold.environments.host import PATH, PREFIX, Host
 from billfold.environments.listed import Listed
 from billfold.environments.sunset import Sunset, is_link
-from billfold.events import subscriptions_v3
+from billfold.events import history_v3, subscriptions_v3
 from billfold.events.delivery import make_deliverer
 from billfold.events.outbox import DELIVER, write_events
 from billfold.events.payloads_v3 import render
@@ -61,8 +61,8 @@ from billfold.v2 import sign_in as sign_in_v2
 
 VOICES = (
     sessions_v3, mfa_v3, users_v3, partners_v3, organizations_v3, verifications_v3,
-    bank_accounts_v3, vendors_v3, bills_v3, payments_v3, subscriptions_v3, health_v3, control,
-    control_environments, sign_in_v2, server_v2, payables_v2, payments_v2,
+    bank_accounts_v3, vendors_v3, bills_v3, payments_v3, subscriptions_v3, history_v3, health_v3,
+    control, control_environments, sign_in_v2, server_v2, payables_v2, payments_v2,
 )  # fmt: skip
 TROUBLE_PAUSE_SECONDS = 1.0
 GARBAGE_MAX = 20_000

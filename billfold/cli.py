@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from billfold import cli_carry, cli_environments, cli_keys, cli_listen, cli_sign_up
+from billfold import (
+    cli_carry,
+    cli_environments,
+    cli_keys,
+    cli_listen,
+    cli_sign_up,
+    cli_webhooks,
+)
 from billfold.cli_data import Data, Database, PolicyName, asked, place, plainly, prepared
 from billfold.kit.errors import Unusable
 from billfold.settings import SECRET, Settings, check_production, load, to_environment
@@ -36,6 +43,7 @@ app.command("trigger")(cli_listen.trigger)
 app.command("export")(cli_carry.export_)
 app.command("import")(cli_carry.import_)
 app.add_typer(cli_keys.app, name="keys")
+app.add_typer(cli_webhooks.app, name="webhooks")
 app.add_typer(cli_environments.app, name="env")
 
 
@@ -187,6 +195,15 @@ def roles() -> None:
     from billfold.door.rights import drawn
 
     print(drawn(OPERATIONS), end="")
+
+
+@app.command()
+@plainly
+def events() -> None:
+    """Print which events are told, by whom, as docs/events.md has it."""
+    from billfold.events.emitters import drawn
+
+    print(drawn(), end="")
 
 
 @app.command("settings")

@@ -15,6 +15,8 @@ from billfold.kit.policy import LIMITS, POLICIES, Limits, Policy
 PREFIX = "BILLFOLD_"
 FILE = "billfold.toml"
 SECRET = {"database", "sms_token", "smtp"}
+# Seconds between two attempts to deliver; more is a day on which nobody is told.
+WAIT_MAX = 86_400
 SECOND_FACTORS = ("sms", "totp", "both")
 YES = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
@@ -67,6 +69,11 @@ class Settings:
     # smtp://user:password@host:587 (STARTTLS) or smtps://…, and whose mails they are.
     smtp: str = ""
     mail_from: str = ""
+    # Seconds that a notification waits after each failed attempt, with commas between; after the last
+    # one its subscription is disabled.
+    webhook_waits: str = "2,4,8,16"
+    # Notifications have the headers of Standard Webhooks beside BILL's.
+    standard_webhooks: bool = False
     # A page on which anybody may found an organization; a sandbox has it always.
     signup: bool = False
 
@@ -102,6 +109,8 @@ class Settings:
             mails=policy.keeps_messages or bool(self.smtp),
             authenticators=self.second_factor != "sms",
             sign_up=policy.sign_up or self.signup,
+            webhook_waits=tuple(map(int, self.webhook_waits.split(","))),
+            standard_webhooks=self.standard_webhooks,
             sign_in_failures_max=self.sign_in_failures,
             sign_in_pause_minutes=self.sign_in_pause,
             base_url=self.base_url + under,
@@ -202,6 +211,9 @@ def _check(settings: Settings) -> None:
         raise Unusable("seed and mfa_code are for sandboxes only")
     if settings.mfa_code and not (len(settings.mfa_code) == 6 and settings.mfa_code.isdigit()):
         raise Unusable("mfa_code must be six digits")
+    waits = settings.webhook_waits.split(",")
+    if not all(each.isdigit() and each.isascii() and 0 < int(each) <= WAIT_MAX for each in waits):
+        raise Unusable("webhook_waits must be seconds from 1 to 86400 with commas between: 2,4,8,16")
     _check_surroundings(settings)
 
 

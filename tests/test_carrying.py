@@ -200,6 +200,14 @@ def answers(desk: Desk, asked: list[tuple[str, bool]]) -> dict[str, tuple]:
     return found
 
 
+def without_event_ids(said: dict[str, tuple]) -> dict[str, tuple]:
+    ids = re.compile(r'("id":"|eventId\\":\\")[0-9a-f-]{36}')
+    return {
+        path: (status, ids.sub(r"\1…", text) if "/events/subscription/" in path else text)
+        for path, (status, text) in said.items()
+    }
+
+
 @pytest.mark.parametrize("target", ["sqlite", "postgres"])
 def test_an_organization_answers_the_same_elsewhere(world, make_place, target):
     """Every read of the operation table, with every id; now, and after what was scheduled."""
@@ -224,8 +232,12 @@ def test_an_organization_answers_the_same_elsewhere(world, make_place, target):
                 each.advance(days=days)
                 each.writes(lambda work: work.connection.delete(Session, digest(TOKEN)))
                 lets_in(each)
-        before = answers(desk, asked)
-        assert answers(there, asked) == before
+        before, after = answers(desk, asked), answers(there, asked)
+        if days:
+            # What happens at both places since is told by each under an id of its own.
+            assert without_event_ids(after) == without_event_ids(before)
+        else:
+            assert after == before
         well = {path for path, (status, _) in before.items() if status == 200}
         assert len(well) > 40
         for operation in READS:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 
 from billfold import demo_world
-from billfold.access import sessions
+from billfold.access import credentials, sessions
 from billfold.access.keys import Key, KeyKind
 from billfold.access.roles import GRANTS, SYNC_TOKEN_GRANTS, Permission, RoleType
 from billfold.access.sessions import Session, SessionKind
@@ -217,6 +217,29 @@ def test_a_partner_reaches_partner_operations_and_nothing_else(callers):
             good = {"sessionId": partner(), "appKey": APP_KEY}
             assert callers.ask(operation, **good) == Said(400, [None]), name(operation)
             assert callers.ask(operation, **good | more) == Said(404, ["BDC_1205"]), name(operation)
+
+
+def test_a_partner_and_a_token_reach_subscriptions_and_no_books(callers):
+    """Of what is a user's they are let in to the operations of the events' gate alone, each with
+    credentials of its own level."""
+    make = lambda work: credentials.api_token(work, demo_world.ORGANIZATION_ID, demo_world.USERNAME)
+    token = callers.desk.writes(make, None)
+    for operation in OF_USERS:
+        if operation.gate is ANY_SESSION:
+            continue
+        events = operation.gate is EVENTS
+        partner = {"sessionId": callers.session(SessionKind.PARTNER), "appKey": APP_KEY}
+        for headers in (partner, {"apiToken": token}):
+            said = callers.ask(operation, **headers)
+            let_in = said.status not in (401, 403) and said.codes not in (["BDC_1108"], ["BDC_1109"])
+            assert let_in == events, (name(operation), said)
+        if events:
+            past = callers.session(SessionKind.PARTNER, used_time=START - sessions.IDLE_MAX)
+            for headers in (
+                {"sessionId": past, "appKey": APP_KEY}, {"sessionId": past, "appKey": "invented"},
+                {"apiToken": "invented"}, {"apiToken": APP_KEY},
+            ):  # fmt: skip
+                assert callers.ask(operation, **headers) == Said(401, ["BDC_1109"]), name(operation)
 
 
 def test_logout_ends_either_kind_of_session(callers):

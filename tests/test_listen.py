@@ -94,3 +94,14 @@ def test_a_failure_behind_is_tried_again(serve, listens, behind):
 ])  # fmt: skip
 def test_what_cannot_be_is_one_sentence(serve, options, words):
     assert_refused(run("listen", "--url", serve().base, *options), words)
+
+
+def test_a_test_notification_is_triggered(serve, listens):
+    server = serve()
+    assert_refused(run("trigger", "bill.created", "--url", server.base), "billfold listen")
+    listener = listens(server)
+    done = run("trigger", "bill.created", "--url", server.base)
+    assert done.returncode == 0, done.stderr
+    line = listener.lines.get(timeout=START_SECONDS_MAX)
+    assert line.startswith("bill.created") and "signature right" in line
+    assert_refused(run("trigger", "bill.exploded", "--url", server.base), "bill.exploded")

@@ -14,12 +14,21 @@ import pytest
 import sqlalchemy as sa
 
 from billfold import demo_world
-from billfold.access import organizations, roles
+from billfold.access import keys, organizations, roles
+from billfold.access.keys import KeyKind
 from billfold.access.roles import RoleType
 from billfold.access.sessions import Session, SessionKind
 from billfold.access.users import Login, User
-from billfold.door.gates import CONTROL, PARTNER, PARTNER_IN_BODY, PARTNER_ON_CHILD, PUBLIC
+from billfold.door.gates import (
+    CONTROL,
+    EVENTS,
+    PARTNER,
+    PARTNER_IN_BODY,
+    PARTNER_ON_CHILD,
+    PUBLIC,
+)
 from billfold.door.operations import Operation
+from billfold.events.outbox import Delivery
 from billfold.kit.idempotency import HEADER
 from billfold.kit.secrets import digest
 from billfold.kit.tables import metadata
@@ -32,6 +41,7 @@ from tests.fuzz.world import V3_OPERATIONS, World, good_bodies
 
 THEIRS, MINE = demo_world.ORGANIZATION_ID, "00801OTHERS00000othe"
 MY_USER, MY_LOGIN = "00601OTHERS00000othe", "00601OTHERLOGIN0othe"
+TOKEN = "a token of the other organization's"
 CHILD = {
     "name": "Child Ltd",
     "address": {"line1": "1 Way", "city": "Reno", "zipOrPostalCode": "89501", "country": "US"},
@@ -53,10 +63,13 @@ class Stranger:
         self._found_organization()
         self._partner = self._sign_in_partner()
 
-    def ask(self, operation: Operation, role: RoleType, body: object = None) -> None:
+    def ask(
+        self, operation: Operation, role: RoleType, body: object = None, level: dict | None = None
+    ) -> None:
+        """`level` says by what else than a user's session it is asked."""
         path = re.sub(r"{(\w+)}", lambda name: self._theirs(camel(name[1])), operation.path)
         self.asked += 1
-        headers = self._headers(operation, role) | {
+        headers = (level or self._headers(operation, role)) | {
             HEADER: f"{self.asked:08x}-0000-4000-8000-000000000000"
         }
         content = None if body is None else msgspec.json.encode(body)
@@ -96,6 +109,12 @@ class Stranger:
             for part in parts
         ]
 
+    @property
+    def levels(self) -> list[dict[str, str]]:
+        """At what other levels subscriptions are asked for: a partner's, and Spend & Expense's."""
+        partner = {name: value for name, value in self._partner.items() if name != "organizationId"}
+        return [partner, {"apiToken": TOKEN}]
+
     def _theirs(self, name: str) -> str:
         known = self.world.pool.pick(Random(self.asked), name)
         assert known is not None, f"no {name} of the demo company is known: let World look at one"
@@ -120,6 +139,7 @@ class Stranger:
                 User, id=MY_USER, login_id=MY_LOGIN, first_name="Bo", last_name="Other",
                 email="bo@other.example", role_id=roles.role_id(MINE, RoleType.ADMINISTRATOR),
             )  # fmt: skip
+            keys.add(work, KeyKind.API_TOKEN, TOKEN, organization_id=MINE, user_id=MY_USER)
 
         self.desk.writes(found, None)
         self.ids = {id for rows in rows_of(self.desk, THEIRS).values() for id, *_ in rows} | {THEIRS}
@@ -166,6 +186,8 @@ def world(desk) -> World:
     bill = desk.owes(demo_world.VENDOR_ID, 7, "tenancy")
     made.pool.hear({"billId": bill, **bill_of(demo_world.VENDOR_ID, 7, "tenancy")})
     made.pool.hear({"userId": demo_world.user_id(RoleType.CLERK)})
+    (event,) = desk.reads(lambda work: [each.event_id for each in work.rows(Delivery)])[:1]
+    made.pool.hear({"eventId": event})
     return made
 
 
@@ -186,6 +208,8 @@ def test_nobody_reaches_what_is_anothers(world):
                 made += [stranger.bodies.body(operation.body) for _ in range(BODIES)]
             for body in made:
                 stranger.ask(operation, role, body)
+                for level in stranger.levels if operation.gate is EVENTS else ():
+                    stranger.ask(operation, RoleType.ADMINISTRATOR, body, level)
     _ask_v2(stranger)
     assert rows_of(desk, THEIRS) == before
     mine = rows_of(desk, MINE)

@@ -8,6 +8,7 @@ import pytest
 
 from billfold.app import OPERATIONS
 from billfold.door.rights import drawn as drawn_rights
+from billfold.events import emitters
 from billfold.kit import lifecycle
 
 ROOT = Path(__file__).parent.parent / "billfold"
@@ -19,8 +20,8 @@ PLACES = {
     "kit": "kit", "door": "door", "control": "voices", "demo_world": "voices", "examples": "voices",
     "app": "app",
     "cli": "cli", "cli_carry": "cli", "cli_data": "cli", "cli_environments": "cli", "cli_keys": "cli",
-    "cli_listen": "cli", "cli_sandbox": "cli",
-    "cli_sign_up": "cli", "console": "voices",
+    "cli_listen": "cli", "cli_sandbox": "cli", "cli_sign_up": "cli", "cli_webhooks": "cli",
+    "console": "voices",
     "control_environments": "voices", "v2": "voices",
 }  # fmt: skip
 # The wall between rules and the wire: no rule knows what speaks HTTP.
@@ -176,29 +177,38 @@ CROSSINGS: dict[str, str] = {
     "access/verifications.py": "vouch_for",
     # A new organization is made by whoever signs up, or by a partner.
     "access/organizations.py": "found",
-    # A partner's header names one of its organizations.
-    "door/gates.py": "_child",
+    # A partner's header names one of its organizations; subscriptions are a partner's or a company's.
+    "door/gates.py": "_child, _subscriber",
     # One unit goes on in an organization for which a rule above gave its reason.
-    "kit/work.py": "Work.for_organization",
+    "kit/work.py": "Work.for_organization, Work.on_behalf_of",
+    # A partner hears of its own organizations.
+    "events/outbox.py": "write_events, event_of",
+    # Whoever runs this server looks after its subscriptions.
+    "events/history.py": "_whoever",
     # The first organization of a new sandbox is made by nobody.
     "demo_world.py": "CALLER",
 }
 
 
 def test_every_way_into_an_organization_is_listed():
-    """A Caller is made, or for_organization called, in these files and no others."""
+    """A Caller is made, or an owner crossed over to, in these files and no others."""
     makers = {
         str(path.relative_to(ROOT))
         for path in FILES
         for node in ast.walk(tree(path))
         if isinstance(node, ast.Call)
-        and ast.unparse(node.func).split(".")[-1] in ("Caller", "for_organization")
+        and ast.unparse(node.func).split(".")[-1] in ("Caller", "for_organization", "on_behalf_of")
     }
     assert makers == set(CROSSINGS)
 
 
 @pytest.mark.parametrize(
-    ("page", "drawn"), [("states", lifecycle.drawn), ("roles", lambda: drawn_rights(OPERATIONS))]
+    ("page", "drawn"),
+    [
+        ("states", lifecycle.drawn),
+        ("roles", lambda: drawn_rights(OPERATIONS)),
+        ("events", emitters.drawn),
+    ],
 )
 def test_a_page_that_is_printed_is_the_one_that_lies_there(page, drawn):
     assert (ROOT.parent / "docs" / f"{page}.md").read_text() == drawn(), f"run `billfold {page}`"

@@ -23,6 +23,9 @@ from billfold.kit.errors import (
 from billfold.kit.tables import Record, table
 from billfold.kit.work import Work
 
+# No partner's id.
+NOBODY = "nobody"
+
 
 @table("partners", ids="partner")
 class Partner(Record, frozen=True):
@@ -85,6 +88,17 @@ def child(work: Work, partner_id: str, organization_id: str) -> Organization:
     if found is None or found.partner_id != partner_id:
         raise Refusal(NOT_FOUND, organization_id)
     return found
+
+
+def partner_of(work: Work) -> str | None:
+    """The partner that made the caller's organization, which stays with it; None where nobody did."""
+
+    def find() -> str | None:
+        found = work.connection.first(Organization, id=work.organization_id)
+        return (found.partner_id or NOBODY) if found else None
+
+    found = work.lasting("partner", find)
+    return None if found == NOBODY else found
 
 
 def create_organization(

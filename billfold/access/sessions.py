@@ -30,6 +30,8 @@ class SessionKind(StrEnum):
     SYNC_TOKEN = "SYNC_TOKEN"
     PARTNER = "PARTNER"
     LOGIN_AS_USER = "LOGIN_AS_USER"
+    # Nobody signs in with a token of Spend & Expense: each request shows it, and no such row is kept.
+    API_TOKEN = "API_TOKEN"
 
 
 @table(

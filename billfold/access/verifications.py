@@ -129,7 +129,10 @@ def vouch_for(work: Work, organization_id: str) -> None:
         raise Refusal(NOT_FOUND, organization_id)
     because = "whoever runs this server vouches for an organization"
     work.for_organization(organization_id, SYSTEM_USER, because=because)
+    before = of_organization(work)
     vouch(work)
+    if before is None and (made := of_organization(work)):
+        work.tell(VERIFICATION.event, made)
 
 
 def decide(work: Work, verification_id: str) -> None:

@@ -93,9 +93,11 @@ TABLES: dict[str, Carried | str] = {
     "bill_payments": WHOLE,
     "audit_entries": WHOLE,
     # What was told, and what is still to be done
+    # Of a partner's and of Spend & Expense's nothing: they are another owner's, and tokens stay here.
     "subscriptions": UNKNOWN,
     "events": WHOLE,
     "deliveries": WHOLE,
+    "delivery_attempts": WHOLE,
     "agenda": Carried(_no_message, {"leased_until": _nothing}),
     # Secrets, and what is worth nothing without them
     "keys": "digests of secrets, which stay with the installation that made them",
@@ -113,6 +115,7 @@ TABLES: dict[str, Carried | str] = {
     "partner_users": "people of another party",
     "attempts": "counted under digests that belong to the installation",
     "rates": "counted under digests that belong to the installation",
+    "subscribers": "made again where they are needed",
     "idempotency_keys": "their digests say not whose they are, and last a day",
     "clocks": "each environment's own",
     "environments": "the installation's own list",

@@ -6,7 +6,7 @@ as fast as the first.
 
 import asyncio
 import re
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
 from time import perf_counter
 
@@ -21,6 +21,7 @@ from billfold.door.traffic import Traffic
 from billfold.door.watch import Watch
 from billfold.kit.environment import Environment
 from billfold.kit.errors import (
+    IN_FLIGHT,
     INVALID_PARAMETER,
     NO_SUCH_API,
     WRONG_METHOD,
@@ -28,6 +29,7 @@ from billfold.kit.errors import (
     Refusal,
     Unavailable,
 )
+from billfold.kit.idempotency import HEADER
 from billfold.kit.listing import Asked
 from billfold.kit.work import Work
 
@@ -108,6 +110,8 @@ class Door:
         self.watch = watch
         self.uses = sessions.Uses(environment)
         self.traffic = Traffic() if environment.policy.limits_rates else None
+        # Requests with a key of their client's that are being done: path, who asks, key.
+        self.keyed: set[tuple[str, str, str]] = set()
 
     async def __call__(self, scope, receive, send) -> None:
         dialect = self.paths.dialect(scope["path"])
@@ -200,6 +204,22 @@ class Door:
         """The gate looks on its own: who is not admitted never stands in the writers' line."""
         admit = lambda work: self._admit(work, operation, arrival)
         await self.environment.glance(admit)
+        if not operation.idempotent:
+            return await self._write_admitted(operation, arrival, arguments, receive, admit)
+        assert arrival.caller is not None, "who needs a key is somebody"
+        keyed = arrival.path, arrival.caller.organization_id, arrival.header(HEADER)
+        # Of another process' the database knows.
+        if keyed in self.keyed:
+            raise Refusal(IN_FLIGHT)
+        self.keyed.add(keyed)
+        try:
+            return await self._write_admitted(operation, arrival, arguments, receive, admit)
+        finally:
+            self.keyed.discard(keyed)
+
+    async def _write_admitted(
+        self, operation: Operation, arrival: Arrival, arguments: dict, receive, admit: Callable
+    ) -> bytes:
         dialect = operation.dialect
         if operation.query_name:
             arguments[operation.query_name] = dialect.query(operation, arrival)

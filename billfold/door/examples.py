@@ -53,7 +53,7 @@ Plain = Callable[[Schema], Schema]
 def curl(examples: Examples, plain: Plain, method: str, path: str, each: dict) -> str:
     """The operation `each` of the document in one call of curl, on several lines."""
     written = Example(examples, plain, each)
-    asked, headers = [], [name for together in each["security"] for name in together]
+    asked, headers = [], [name for together in each["security"][:1] for name in together]
     for parameter in each["parameters"]:
         name, place = parameter["name"], parameter["in"]
         if place == "path":

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from billfold.access import keys, partners, roles, sessions
+from billfold.access import keys, organizations, partners, roles, sessions, users
 from billfold.access.keys import KeyKind
 from billfold.access.roles import Permission
 from billfold.access.sessions import Session, SessionKind
@@ -38,6 +38,8 @@ class Gate:
     reads_body: bool = False
     # Where a partner's session is meant to act, which is of no organization itself.
     enter: Callable[[Work, Arrival, Session], Caller] | None = None
+    # Other sets of headers that let in as well.
+    others: tuple[tuple[str, ...], ...] = ()
 
     def admit(
         self, work: Work, arrival: Arrival, asked: Permission | None,
@@ -49,7 +51,9 @@ class Gate:
         fresh(session, work.now)
         # Whatever is refused from here on, the session itself was accepted, and that renews it.
         arrival.session, arrival.admitted = session, work.now
-        if asked is not None:
+        # A partner's session has no role in an organization; operations that let it in say so by their
+        # gate.
+        if asked is not None and session.kind is not SessionKind.PARTNER:
             syncs = session.kind is SessionKind.SYNC_TOKEN
             if not roles.may(session.role, asked, syncs):
                 raise Refusal(roles.refusal_of(asked, syncs, self.trusted))
@@ -137,14 +141,43 @@ def _with(work: Work, arrival: Arrival, name: str, kind: KeyKind) -> Session:
 
 
 def _events(work: Work, arrival: Arrival) -> Session:
-    """connect-events tells a header that is missing (400) from one that is wrong (401)."""
-    missing = [name for name in ("devKey", "sessionId") if not arrival.header(name)]
-    if missing:
-        raise Refusal.of([(MISSING_HEADER, name) for name in missing])
-    try:
-        return _signed_in(work, arrival)
-    except Refusal:
-        raise Refusal(SESSION_INVALID) from None  # A wrong key is 401 here like a wrong session.
+    """At the level for which there are all credentials: an organization's, a partner's, or that of
+    Spend & Expense. A header that is missing (400) is told from one that is wrong (401)."""
+    there = {name for name in EVENTS_HEADERS if arrival.header(name)}
+    for needed, check in EVENTS_LEVELS:
+        if there.issuperset(needed):
+            try:
+                return check(work, arrival)
+            except Refusal:
+                raise Refusal(SESSION_INVALID) from None  # A wrong key is here like a wrong session.
+    partners = "appKey" in there and "devKey" not in there
+    asked = ("appKey" if partners else "devKey", "sessionId")
+    raise Refusal.of([(MISSING_HEADER, name) for name in asked if name not in there])
+
+
+def _spends(work: Work, arrival: Arrival) -> Session:
+    return users.session_of_token(work, arrival.header("apiToken"))
+
+
+EVENTS_LEVELS: tuple[tuple[tuple[str, ...], Callable[[Work, Arrival], Session]], ...] = (
+    (("devKey", "sessionId"), _signed_in),
+    (("appKey", "sessionId"), _partner),
+    (("apiToken",), _spends),
+)
+EVENTS_HEADERS = {name for needed, _ in EVENTS_LEVELS for name in needed}
+
+
+def _subscriber(work: Work, arrival: Arrival, session: Session) -> Caller:
+    """Whose subscriptions these are: the organization's, the partner's or the company's. No two levels
+    share an owner, so that nothing of one is found at another."""
+    match session.kind:
+        case SessionKind.PARTNER:
+            owner_id = session.partner_id or ""
+        case SessionKind.API_TOKEN:
+            owner_id = organizations.company_id(session.organization_id)
+        case _:
+            return session.caller
+    return Caller(owner_id, session.user_id, session.trusted, session.id)
 
 
 def _control(work: Work, arrival: Arrival) -> None:
@@ -179,5 +212,8 @@ PARTNER_ON_CHILD = Gate(
     "partner on a child", ("sessionId", "appKey", "organizationId"), _partner, enter=_child
 )
 DOWNLOADS = Gate("downloads", ("sessionId",), _downloads)
-EVENTS = Gate("events", ("sessionId", "devKey"), _events)
+EVENTS = Gate(
+    "events", ("sessionId", "devKey"), _events, enter=_subscriber,
+    others=(("sessionId", "appKey"), ("apiToken",)),
+)  # fmt: skip
 CONTROL = Gate("control", (), _control)

@@ -18,6 +18,7 @@ from billfold.kit.errors import (
     BROKEN,
     FILTER_FIELD,
     FILTER_OPERATOR,
+    IN_FLIGHT,
     INVALID_FIELD,
     INVALID_PARAMETER,
     INVALID_VALUE,
@@ -57,6 +58,7 @@ HEADERS = {
     "sessionId": "The session, as login answered it; it works only with the key it was opened with.",
     "devKey": "The developer key.",
     "appKey": "The application key of a partner account.",
+    "apiToken": "A token of Spend & Expense.",
     "organizationId": "Which of the partner's organizations is meant.",
 }
 TAGS = {"control": "For sandboxes only, and only from the machine the server runs on."}
@@ -110,7 +112,7 @@ OF_GATE = {
     "events": (MISSING_HEADER, SESSION_INVALID),
     "control": (NO_SUCH_API,),
 }
-OF_KEY = (MISSING_HEADER, MALFORMED)
+OF_KEY = (MISSING_HEADER, MALFORMED, IN_FLIGHT)
 OF_LIST = (INVALID_PARAMETER, FILTER_FIELD, FILTER_OPERATOR)
 OF_QUERY = (MALFORMED, INVALID_PARAMETER)
 OF_BODY = (MALFORMED, NOT_JSON, TOO_LARGE)
@@ -166,7 +168,7 @@ def _operation(each: Operation, schema_of: dict[str, Schema], components: dict[s
     if description:
         said["description"] = description
     said |= {
-        "security": [{name: [] for name in each.gate.headers}] if each.gate.headers else [],
+        "security": [{name: [] for name in some} for some in _headers(each)],
         "x-gate": each.gate.name,
         "parameters": _parameters(each, schema_of, components),
     }
@@ -232,6 +234,11 @@ def _refusals(each: Operation) -> dict[str, dict]:
         }
         for status, found in sorted(by_status.items())
     }
+
+
+def _headers(each: Operation) -> list[tuple[str, ...]]:
+    """The sets of headers of which any lets in."""
+    return [some for some in (each.gate.headers, *each.gate.others) if some]
 
 
 def _problems(each: Operation) -> Iterator[Problem]:

@@ -5,6 +5,7 @@ Redirects are not followed: whoever answers with one has not taken what was sent
 
 import errno
 import socket
+from time import perf_counter
 from typing import Any
 
 from billfold.events.delivery import Answered
@@ -12,6 +13,8 @@ from billfold.kit.addresses import may_be_public
 
 SECONDS_MAX = 10
 ANSWER_BYTES_MAX = 64 * 1024
+# For the log of deliveries.
+KEPT_BYTES_MAX = 4 * 1024
 USER_AGENT = "Billfold"
 
 
@@ -31,17 +34,19 @@ class Poster:
 
         if self._session is None:
             self._session = self._open()
+        began = perf_counter()
         try:
             async with self._session.post(
                 url, data=body, headers=headers, allow_redirects=False, ssl=verified
             ) as answer:
                 # Read, so that the connection can be used again; more than this is not waited for.
-                await answer.content.read(ANSWER_BYTES_MAX)
-                return Answered(answer.status)
+                said = await _beginning(answer.content)
+                return Answered(answer.status, body=said, milliseconds=_since(began))
         except TimeoutError:
-            return Answered(None, f"no answer within {SECONDS_MAX} seconds")
+            failure = f"no answer within {SECONDS_MAX} seconds"
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            return Answered(None, f"{type(error).__name__}: {error}"[:500])
+            failure = f"{type(error).__name__}: {error}"[:500]
+        return Answered(None, failure, milliseconds=_since(began))
 
     async def close(self) -> None:
         if self._session is not None:
@@ -60,6 +65,18 @@ class Poster:
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
         )
+
+
+async def _beginning(content: Any) -> str:
+    """What is kept of an answer; up to a bound more is read, and nothing beyond."""
+    found = bytearray()
+    while len(found) < ANSWER_BYTES_MAX and (some := await content.read(ANSWER_BYTES_MAX)):
+        found += some
+    return bytes(found[:KEPT_BYTES_MAX]).decode(errors="replace").replace("\0", "\ufffd")
+
+
+def _since(began_seconds: float) -> int:
+    return round((perf_counter() - began_seconds) * 1000)
 
 
 def _public_socket(address: tuple) -> Any:

@@ -33,7 +33,7 @@ GATES = {
     "partner on a child": "needs a partner's session; for one of its organizations",
     "downloads": "needs a session, and no key",
     "partner, or in the body": "needs a partner's session",
-    "events": "needs a session (webhooks)",
+    "events": "needs a session, a partner's or an API token (webhooks)",
     "control": "sandbox only, from the same machine",
 }
 NONE = Examples()

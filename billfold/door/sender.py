@@ -20,7 +20,7 @@ class Sender:
         ours = self._is_ours(parcel.url)
         answered = await self._poster.post(parcel.url, parcel.body, parcel.headers, verified=not ours)
         outcome = "delivered" if answered.status == WELL else "failed"
-        self.watch.deliveries[outcome] = self.watch.deliveries.get(outcome, 0) + 1
+        self.watch.note_delivery(outcome, answered.milliseconds / 1000, parcel.late_seconds)
         return answered
 
     def _is_ours(self, url: str) -> bool:

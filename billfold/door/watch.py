@@ -19,10 +19,19 @@ UNKNOWN_ROUTE = "unknown"
 
 @dataclass(slots=True)
 class Series:
-    """Answers of one route and status: how many, in how much time."""
+    """Of answers, or of deliveries: how many, in how much time."""
 
     seconds: float = 0.0
     buckets: list[int] = field(default_factory=lambda: [0] * (len(BUCKETS_SECONDS) + 1))
+
+    def add(self, seconds: float) -> None:
+        self.seconds += seconds
+        self.buckets[bisect_left(BUCKETS_SECONDS, seconds)] += 1
+
+    def counted(self) -> list[tuple[str, int]]:
+        """By Prometheus' bounds, each with all below it."""
+        bounds = [*map(str, BUCKETS_SECONDS), "+Inf"]
+        return list(zip(bounds, itertools.accumulate(self.buckets), strict=True))
 
 
 class Watch:
@@ -30,7 +39,9 @@ class Watch:
         self.every_request = every_request
         self.slow_seconds = slow_seconds
         self.answers: dict[tuple[str, str, int], Series] = {}
-        self.deliveries: dict[str, int] = {}
+        self.deliveries: dict[str, Series] = {}
+        # How long after it happened the first attempt to tell of it began, by the environment's clock.
+        self.lateness = Series()
         self._ids = itertools.count()
         self._process = f"{os.getpid():x}-".encode()
 
@@ -41,11 +52,15 @@ class Watch:
         series = self.answers.get(key)
         if series is None:
             series = self.answers[key] = Series()
-        series.seconds += seconds
-        series.buckets[bisect_left(BUCKETS_SECONDS, seconds)] += 1
+        series.add(seconds)
         if self.every_request or status > 499 or seconds > self.slow_seconds:
             self._log(arrival, status, seconds, error, request_id)
         return request_id
+
+    def note_delivery(self, outcome: str, seconds: float, late_seconds: float | None) -> None:
+        self.deliveries.setdefault(outcome, Series()).add(seconds)
+        if late_seconds is not None:
+            self.lateness.add(late_seconds)
 
     def _log(self, arrival: Arrival, status: int, seconds: float, error, request_id: bytes) -> None:
         from billfold.door.logs import logger
@@ -89,18 +104,24 @@ class _Numbers:
             labels=["method", "route", "status"],
         )  # fmt: skip
         for (method, route, status), series in list(self.watch.answers.items()):
-            sums = itertools.accumulate(series.buckets)
-            bounds = [*map(str, BUCKETS_SECONDS), "+Inf"]
-            answers.add_metric(
-                [method, route, str(status)], list(zip(bounds, sums, strict=True)), series.seconds
-            )
+            answers.add_metric([method, route, str(status)], series.counted(), series.seconds)
         yield answers
         deliveries = CounterMetricFamily(
             "billfold_deliveries", "Attempts to deliver a notification.", labels=["outcome"]
         )
-        for outcome, count in list(self.watch.deliveries.items()):
-            deliveries.add_metric([outcome], count)
+        took = HistogramMetricFamily(
+            "billfold_delivery_seconds", "What an attempt to deliver took.", labels=["outcome"]
+        )
+        for outcome, series in list(self.watch.deliveries.items()):
+            deliveries.add_metric([outcome], sum(series.buckets))
+            took.add_metric([outcome], series.counted(), series.seconds)
         yield deliveries
+        yield took
+        late = self.watch.lateness
+        what = "How long after it happened the first attempt to tell of it began."
+        yield HistogramMetricFamily(
+            "billfold_delivery_late_seconds", what, buckets=late.counted(), sum_value=late.seconds
+        )
         up = self.parked is not None
         yield GaugeMetricFamily("billfold_database_up", "Whether the database answers.", value=up)
         if up:

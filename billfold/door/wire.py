@@ -178,7 +178,8 @@ def odd_numbers(value: Any, kind: Any, path: str = "") -> Iterator[Fault]:
 def _first(error: msgspec.ValidationError) -> Fault:
     """What msgspec stopped at, for a name sent twice: its first value was wrong, its last is not."""
     wrong, _, place = str(error).rpartition(" - at `$")
-    return place.rstrip("`").lstrip("."), _said(wrong, ...)
+    # Of a key that no type names only the field is known that holds it.
+    return place.rstrip("`").lstrip(".").replace("[...]", ""), _said(wrong, ...)
 
 
 def _number(text: str) -> Decimal | bytes:

@@ -7,6 +7,7 @@ from typing import Any
 from billfold.access.verifications import Verification
 from billfold.door.wire import Amount, Stamp, Wire, encode, stamp
 from billfold.events.catalog import TYPES
+from billfold.funding import bank_accounts
 from billfold.funding.bank_accounts import BankAccount, masked
 from billfold.kit.money import to_amount
 from billfold.kit.tables import Record
@@ -229,6 +230,48 @@ def of_payment(work: Work, payment: Payment) -> PaymentPayload:
     )
 
 
+class Default(Wire):
+    payables: bool
+    receivables: bool
+
+
+class BankAccountPayload(Wire):
+    """The routing number in clear, the account number masked. `archived` is true until the account is
+    verified, whatever the row says."""
+
+    id: str
+    archived: bool
+    account_number: str
+    name_on_account: str
+    routing_number: str
+    bank_name: str
+    status: bank_accounts.Status
+    created_by: str
+    type: bank_accounts.AccountType
+    owner_type: bank_accounts.OwnerType
+    created_time: Stamp
+    updated_time: Stamp
+    default: Default
+
+
+def of_bank_account(work: Work, bank: BankAccount) -> BankAccountPayload:
+    return BankAccountPayload(
+        id=bank.id,
+        archived=bank.archived or bank.status is not bank_accounts.Status.VERIFIED,
+        account_number=masked(bank.last4),
+        name_on_account=bank.name_on_account,
+        routing_number=bank.routing_number,
+        bank_name=bank.bank_name,
+        status=bank.status,
+        created_by=bank.created_by,
+        type=bank.type,
+        owner_type=bank.owner_type,
+        created_time=stamp(bank.created_time),
+        updated_time=stamp(bank.updated_time),
+        default=Default(bank.default_payables, bank.default_receivables),
+    )
+
+
 class BillAmount(Wire):
     id: str
     amount: Amount
@@ -289,6 +332,7 @@ BY_RECORD: dict[type[Record], Callable[[Work, Any], dict[str, Any]]] = {
     Bill: lambda work, row: {"bill": of_bill(work, row)},
     Payment: lambda work, row: {"payment": of_payment(work, row)},
     FailedPayment: of_failed_payment,
+    BankAccount: lambda work, row: {"bank-account": of_bank_account(work, row)},
     Verification: lambda work, row: {"risk-verification": {"decision": row.status}},
 }
 

@@ -5,11 +5,10 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from billfold.access import organizations
-from billfold.events.catalog import TYPES, VERSIONS
+from billfold.events.catalog import VERSIONS, Level, level_of, types_for
 from billfold.kit.addresses import may_be_public
 from billfold.kit.errors import INVALID_FIELD, NOT_FOUND, Refusal
-from billfold.kit.tables import Owned, table
+from billfold.kit.tables import Owned, Record, table
 from billfold.kit.work import Work
 
 SUBSCRIPTIONS_MAX = 10
@@ -23,6 +22,14 @@ class Wanted(msgspec.Struct, frozen=True):
     version: str
 
 
+@table("subscribers")
+class Subscriber(Record, frozen=True):
+    """An owner of subscriptions, held while its are counted and compared: an organization, a partner or
+    a company."""
+
+    level: Level
+
+
 @table("subscriptions", by=["enabled", "created_time"], seldom=True)
 class Subscription(Owned, frozen=True):
     """`key` is sealed; it signs what is sent."""
@@ -32,6 +39,8 @@ class Subscription(Owned, frozen=True):
     key: bytes
     events: list[Wanted]
     enabled: bool = True
+    # Counts how often it was disabled; what was to be sent before is not sent any more.
+    spell: int = 0
 
     def wants(self, event_type: str) -> bool:
         return any(wanted.type == event_type for wanted in self.events)
@@ -41,10 +50,10 @@ def subscribe(
     work: Work, name: str, url: str, events: Sequence[Wanted], enabled: bool
 ) -> tuple[Subscription, str]:
     """The new subscription and its key, which is shown this once."""
-    organizations.hold_own(work)  # Ten at once shall not each count nine.
+    _hold_owner(work)  # Ten at once shall not each count nine.
     others = work.rows(Subscription)
     if len(others) >= SUBSCRIPTIONS_MAX:
-        raise Refusal(INVALID_FIELD, f"an organization has at most {SUBSCRIPTIONS_MAX} subscriptions")
+        raise Refusal(INVALID_FIELD, f"there are {SUBSCRIPTIONS_MAX} subscriptions already")
     _check(work, url, events, others)
     id, key = work.ids.uuid(work.now), work.ids.token()
     made = work.add(
@@ -56,13 +65,23 @@ def subscribe(
 
 def change(work: Work, id: str, **fields) -> Subscription:
     """Id and key stay. Enabling is how one that was given up is taken up again."""
-    organizations.hold_own(work)
+    _hold_owner(work)
     subscription = held(work, id)
     others = [each for each in work.rows(Subscription) if each.id != id]
     url, events = fields.get("url", subscription.url), fields.get("events", subscription.events)
     _check(work, url, events, others)
+    if subscription.enabled and fields.get("enabled") is False:
+        fields["spell"] = subscription.spell + 1
     work.change(subscription, **fields)
     return subscription
+
+
+def give_up(work: Work, id: str) -> None:
+    """Disable one whose receiver does not answer, if it is there still."""
+    for found in work.rows(Subscription, id=id):
+        subscription = work.hold(Subscription, found.id)
+        if subscription.enabled:
+            work.change(subscription, enabled=False, spell=subscription.spell + 1)
 
 
 def unsubscribe(work: Work, id: str) -> None:
@@ -82,13 +101,29 @@ def held(work: Work, id: str) -> Subscription:
     return work.hold(Subscription, id, NOT_FOUND)
 
 
+def check_enabled(subscription: Subscription) -> None:
+    """While it is disabled nothing is sent, not even what is asked for. Raises BDC_1119 (400)."""
+    if not subscription.enabled:
+        raise Refusal(INVALID_FIELD, "status: the subscription is disabled; enable it first")
+
+
+def check_type(work: Work, event_type: str, version: str, field: str) -> None:
+    """Raises BDC_1119 (400) for what cannot be heard at the caller's level."""
+    if event_type not in types_for(level_of(work.organization_id)):
+        raise Refusal(INVALID_FIELD, f"{field}: unknown event type {event_type}")
+    if version not in VERSIONS:
+        raise Refusal(INVALID_FIELD, f"{field}: {event_type} has no version {version}")
+
+
+def _hold_owner(work: Work) -> None:
+    owner_id = work.organization_id
+    work.hold_or_insert(Subscriber(owner_id, level_of(owner_id)))
+
+
 def _check(work: Work, url: str, events: Sequence[Wanted], others: Sequence[Subscription]) -> None:
     check_url(work, url)
     for wanted in events:
-        if wanted.type not in TYPES:
-            raise Refusal(INVALID_FIELD, f"events: unknown event type {wanted.type}")
-        if wanted.version not in VERSIONS:
-            raise Refusal(INVALID_FIELD, f"events: {wanted.type} has no version {wanted.version}")
+        check_type(work, wanted.type, wanted.version, "events")
     if any(each.url == url and set(each.events) == set(events) for each in others):
         raise Refusal(INVALID_FIELD, "there is a subscription with the same events and notificationUrl")
 

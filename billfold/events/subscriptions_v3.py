@@ -13,7 +13,7 @@ from billfold.door.gates import EVENTS
 from billfold.door.operations import Operations
 from billfold.door.wire import Nothing, Query, Stamp, Wire, encode, stamp
 from billfold.events import subscriptions
-from billfold.events.catalog import TYPES, VERSIONS
+from billfold.events.catalog import VERSIONS, level_of, types_for
 from billfold.events.subscriptions import Subscription, Wanted
 from billfold.kit import listing
 from billfold.kit.errors import (
@@ -115,20 +115,21 @@ def _fields(subscription: Subscription) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _well_formed(subscription_id: str) -> str:
+def well_formed(id: str, name: str = "subscriptionId") -> str:
     """An id that is no UUID is a bad parameter here, where other hosts say it was not found."""
     try:
-        return str(UUID(subscription_id))
+        return str(UUID(id))
     except ValueError:
-        raise Refusal(MALFORMED, "subscriptionId: must be a UUID") from None
+        raise Refusal(MALFORMED, f"{name}: must be a UUID") from None
 
 
-def _once(work: Work, arrival: Arrival, what: str, do: Callable[[], Wire]) -> bytes:
+def _once(work: Work, arrival: Arrival, what: str, asked: bytes, do: Callable[[], Wire]) -> bytes:
     key = arrival.header(HEADER)
     if not key:
         raise Refusal(MISSING_HEADER, HEADER)
-    scope = f"organization {work.organization_id} {what}"
-    return once(work, scope, key, lambda: encode(do()))
+    # An owner is of one level, so levels share no key either.
+    scope = f"owner {work.organization_id} {what}"
+    return once(work, scope, key, asked, lambda: encode(do()))
 
 
 def _wanted(sent: list[EventChoice]) -> list[Wanted]:
@@ -137,8 +138,11 @@ def _wanted(sent: list[EventChoice]) -> list[Wanted]:
 
 @operations.get(f"{BASE}/events/catalog", EVENTS, may=Permission.SIGNED_IN)
 def get_event_catalog(work: Work) -> list[CatalogEntry]:
-    """Every event type that an organization can subscribe to, with its versions."""
-    return [CatalogEntry(type, list(VERSIONS)) for type in TYPES]
+    """Every event type that can be subscribed to, with its versions.
+
+    With an API token those of Spend & Expense, with a session all others."""
+    types = types_for(level_of(work.organization_id))
+    return [CatalogEntry(type, list(VERSIONS)) for type in types]
 
 
 @operations.post(
@@ -154,8 +158,11 @@ def create_subscription(
 ) -> SubscriptionWithKey:
     """Subscribe to events. Needs an X-Idempotent-Key, a UUID of version 4.
 
-    The answer alone has the security key; the same key sent again within 24 hours is answered with
-    the same. At most ten subscriptions, no two with the same events and URL."""
+    With a user's session of what happens in the organization; with a partner's of what happens in
+    every organization that it has made or will make (`metadata.organizationId` says where); with an
+    API token of what happens in Spend & Expense. Whoever asks at one of these levels sees nothing of
+    the others. The answer alone has the security key; the same key sent again within 24 hours is
+    answered with the same. At most ten subscriptions, no two with the same events and URL."""
 
     def do() -> SubscriptionWithKey:
         made, key = subscriptions.subscribe(
@@ -164,12 +171,13 @@ def create_subscription(
         )  # fmt: skip
         return SubscriptionWithKey(**_fields(made), security_key=key)
 
-    return msgspec.json.decode(_once(work, arrival, "subscriptions", do), type=SubscriptionWithKey)
+    answer = _once(work, arrival, "subscriptions", encode(request), do)
+    return msgspec.json.decode(answer, type=SubscriptionWithKey)
 
 
 @operations.get(f"{BASE}/subscriptions", EVENTS, may=Permission.MANAGE_INTEGRATIONS)
 def get_all_subscriptions(work: Work, query: ListQuery) -> SubscriptionList:
-    """The organization's subscriptions; the cursor goes forward only."""
+    """The caller's subscriptions; the cursor goes forward only."""
     asked = Asked(max=query.max, page=query.next_page or query.page)
     page = listing.find(work, Subscription, listing.TIMES, asked)
     return SubscriptionList([view(each) for each in page.rows], page.next_page)
@@ -178,7 +186,7 @@ def get_all_subscriptions(work: Work, query: ListQuery) -> SubscriptionList:
 @operations.get(ONE, EVENTS, may=Permission.MANAGE_INTEGRATIONS, refuses=[NOT_FOUND, MALFORMED])
 def get_subscription(work: Work, subscription_id: str) -> SubscriptionView:
     """One subscription."""
-    return view(work.find(Subscription, _well_formed(subscription_id)))
+    return view(work.find(Subscription, well_formed(subscription_id)))
 
 
 @operations.patch(
@@ -196,7 +204,7 @@ def update_subscription(
     fields = {name: value for name, value in sent.items() if value is not UNSET}
     if not fields:
         raise Refusal(MALFORMED, "body: no recognised field sent")
-    return view(subscriptions.change(work, _well_formed(subscription_id), **fields))
+    return view(subscriptions.change(work, well_formed(subscription_id), **fields))
 
 
 @operations.put(
@@ -207,7 +215,7 @@ def replace_subscription(
 ) -> SubscriptionView:
     """Replace a subscription; id and security key stay."""
     changed = subscriptions.change(
-        work, _well_formed(subscription_id), name=request.name, url=request.notification_url,
+        work, well_formed(subscription_id), name=request.name, url=request.notification_url,
         events=_wanted(request.events), enabled=request.status.enabled,
     )  # fmt: skip
     return view(changed)
@@ -216,7 +224,7 @@ def replace_subscription(
 @operations.delete(ONE, EVENTS, may=Permission.MANAGE_INTEGRATIONS, refuses=[NOT_FOUND, MALFORMED])
 def delete_subscription(work: Work, subscription_id: str) -> Nothing:
     """Delete a subscription; what is still to be sent to it is not sent."""
-    subscriptions.unsubscribe(work, _well_formed(subscription_id))
+    subscriptions.unsubscribe(work, well_formed(subscription_id))
     return Nothing()
 
 
@@ -241,8 +249,7 @@ def create_new_security_key(
     work: Work, subscription_id: str, arrival: Arrival, request: Nothing = Nothing()
 ) -> SecurityKey:
     """Make a new signing key; it signs from now on, and is shown this once."""
-    id = _well_formed(subscription_id)
-    answer = _once(
-        work, arrival, f"security key {id}", lambda: SecurityKey(subscriptions.rotate_key(work, id))
-    )
+    id = well_formed(subscription_id)
+    rotate = lambda: SecurityKey(subscriptions.rotate_key(work, id))
+    answer = _once(work, arrival, f"security key {id}", b"", rotate)
     return msgspec.json.decode(answer, type=SecurityKey)

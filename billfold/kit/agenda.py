@@ -11,7 +11,7 @@ up the others; what it was is in the log and in its row.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -27,7 +27,11 @@ from billfold.kit.work import SYSTEM_USER, Caller, Work
 
 LEASE = timedelta(seconds=60)
 TAKEN_MAX = 100
-FLYING_MAX = 256
+# Each waits for a receiver mostly. So many lanes whose receivers are dead keep nobody else waiting
+# as go into it by fours; each is given up within minutes.
+FLYING_MAX = 2_048
+# Of one lane those at work are among its first few, whoever does them.
+LANE_MAX = 4
 PAUSE_SECONDS = 0.2
 FAILURES_MAX = 5
 FAILURE_PAUSE = timedelta(seconds=2)
@@ -37,7 +41,10 @@ TROUBLE_PAUSE = timedelta(seconds=1)
 log = logging.getLogger("billfold.agenda")
 
 
-@table("agenda", sa.Index("ix_agenda_due", "parked", "due", "id"), ids="agenda_item")
+@table(
+    "agenda", sa.Index("ix_agenda_due", "parked", "due", "id"),
+    sa.Index("ix_agenda_lane", "parked", "lane", "due", "id"), ids="agenda_item",
+)  # fmt: skip
 class AgendaItem(Record, frozen=True):
     organization_id: str
     due: datetime
@@ -48,6 +55,8 @@ class AgendaItem(Record, frozen=True):
     failures: int = 0
     parked: bool = False
     failure: str | None = None
+    # Whose turn it takes; without one it is done as it falls due.
+    lane: str = ""
 
     @property
     def caller(self) -> Caller:
@@ -59,6 +68,7 @@ Handler = Callable[[Environment, AgendaItem], Awaitable[None]]
 FREE = (
     sa.select(AgendaItem.table)
     .where(AgendaItem.c.parked == sa.bindparam("parked"))
+    .where(AgendaItem.c.lane == sa.bindparam("lane"))
     .where(AgendaItem.c.due <= sa.bindparam("until"))
     .where(
         sa.or_(
@@ -68,6 +78,23 @@ FREE = (
     )
     .order_by(AgendaItem.c.due, AgendaItem.c.id)
     .limit(sa.bindparam("most", type_=sa.Integer))
+)
+# Those at work among them: what is taken first is done first.
+HEAD = (
+    sa.select(AgendaItem.table)
+    .where(AgendaItem.c.parked == sa.bindparam("parked"))
+    .where(AgendaItem.c.lane == sa.bindparam("lane"))
+    .where(AgendaItem.c.due <= sa.bindparam("until"))
+    .order_by(AgendaItem.c.due, AgendaItem.c.id)
+    .limit(LANE_MAX)
+)
+# From lane to lane by the index, however many items each has.
+NEXT_LANE = (
+    sa.select(AgendaItem.c.lane)
+    .where(AgendaItem.c.parked == sa.bindparam("parked"))
+    .where(AgendaItem.c.lane > sa.bindparam("lane"))
+    .order_by(AgendaItem.c.lane)
+    .limit(1)
 )
 # Another worker's items are passed over, not waited for.
 TAKEN = FREE.with_for_update(skip_locked=True)
@@ -115,9 +142,9 @@ def finish(work: Work, item: AgendaItem) -> bool:
 
 
 def write_plans(work: Work) -> None:
-    for due, kind, subject_id in work.planned:
+    for owner_id, due, kind, subject_id, lane in work.planned:
         id = work.ids.new("agenda_item", work.now)
-        work.insert(AgendaItem(id, work.organization_id, due, kind, subject_id))
+        work.insert(AgendaItem(id, owner_id, due, kind, subject_id, lane=lane))
     work.planned = []
 
 
@@ -147,14 +174,39 @@ def planned(work: Work, until: datetime) -> int:
 
 
 def take(work: Work, until: datetime, most: int) -> list[AgendaItem]:
-    """Lease items that are due; several workers may, and each gets others."""
+    """Lease items that are due; several workers may, and each gets others.
+
+    Of a lane, however long, only the first few are at work, so that a receiver who is slow or dead
+    holds up nobody but itself; among lanes who has waited longest comes first."""
     now = real()
-    values = {"parked": False, "until": until, "real": now, "most": most}
+    values = {"parked": False, "until": until, "real": now, "most": most, "lane": ""}
     lease = {"leased_until": now + LEASE}
     items = work.connection.rows(AgendaItem, TAKEN, values)
+    for lane in _lanes(work):
+        # Two workers at once would each see the same few free.
+        if work.connection.try_lock(f"lane {lane}"):
+            items += _free(work, lane, until, now)
+    items = sorted(items, key=_turn)[:most]
     for item in items:
         work.connection.update(AgendaItem, item.id, lease)
     return [replace(item, **lease) for item in items]
+
+
+def _turn(item: AgendaItem) -> tuple[datetime, str]:
+    return item.due, item.id
+
+
+def _lanes(work: Work) -> Iterator[str]:
+    lane = ""
+    while found := work.connection.values(NEXT_LANE, parked=False, lane=lane):
+        ((lane,),) = found
+        yield lane
+
+
+def _free(work: Work, lane: str, until: datetime, now: datetime) -> list[AgendaItem]:
+    """What may be begun of a lane: those of its first few that nobody is at."""
+    first = work.connection.rows(AgendaItem, HEAD, {"parked": False, "lane": lane, "until": until})
+    return [item for item in first if item.leased_until is None or item.leased_until <= now]
 
 
 def release_all(work: Work) -> None:
@@ -190,7 +242,10 @@ async def work_forever(environment: Environment) -> None:
                 task = asyncio.create_task(do(environment, item))
                 flying[task] = item
                 task.add_done_callback(flying.pop)
-            if not items:
+            if not items and flying:
+                # Where one of a lane ends another may begin.
+                await asyncio.wait(flying, timeout=PAUSE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            elif not items:
                 await asyncio.sleep(PAUSE_SECONDS)
             elif len(flying) == FLYING_MAX:
                 await asyncio.wait(flying, return_when=asyncio.FIRST_COMPLETED)
@@ -218,8 +273,13 @@ async def take_due(environment: Environment, most: int) -> list[AgendaItem]:
 
     def is_due(work: Work) -> bool:
         walking = stored_clock(work).walking_to
-        values = {"parked": False, "until": work.now, "real": real(), "most": 1}
-        return not walking and bool(work.connection.rows(AgendaItem, FREE, values))
+        if walking:
+            return False
+        now = real()
+        values = {"parked": False, "until": work.now, "real": now, "most": 1, "lane": ""}
+        if work.connection.rows(AgendaItem, FREE, values):
+            return True
+        return any(_free(work, lane, work.now, now) for lane in _lanes(work))
 
     def take_now(work: Work) -> list[AgendaItem]:
         return [] if stored_clock(work).walking_to else take(work, work.now, most)

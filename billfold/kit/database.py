@@ -77,7 +77,7 @@ def _type(element: Any, dialect: sa.Dialect) -> Any:
 
 
 class Connection:
-    """What a unit of work may ask of a driver; the two databases differ in the first four."""
+    """What a unit of work may ask of a driver; the two databases differ in the first five."""
 
     def __init__(self, driver, dialect: sa.Dialect) -> None:
         self.driver = driver
@@ -90,6 +90,10 @@ class Connection:
         raise NotImplementedError
 
     def execute_many(self, text: str, rows: list[list]) -> None:
+        raise NotImplementedError
+
+    def try_lock(self, name: str) -> bool:
+        """Whether nobody else is at what this names; until this unit ends nobody else can be."""
         raise NotImplementedError
 
     def together(self) -> AbstractContextManager:

@@ -67,6 +67,9 @@ NO_SUCH_PAGE = Problem(None, 404, "There is no such page here.")
 NO_MESSENGER = Problem("BDC_1354", 400, "No way to send messages is set up on this server.")
 
 # What was asked
+IN_FLIGHT = Problem(
+    None, 429, "A request with this X-Idempotent-Key is being done. Try again later.", "REQUEST"
+)
 NO_SUCH_API = Problem("BDC_1121", 404, "There is no such API")
 NO_LONGER_SERVED = Problem("BDC_1005", 410, "This is no longer served. It goes on at {}")
 WRONG_METHOD = Problem("BDC_1121", 405, "There is no such API")

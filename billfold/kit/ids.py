@@ -38,6 +38,7 @@ PREFIXES = {
     "audit_entry": "aud",
     "delivery": "dlv",
     "attempt": "atm",
+    "delivery_attempt": "dla",
 }
 SHARD = "01"
 CHANCES = 36**4

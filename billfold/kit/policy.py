@@ -38,6 +38,11 @@ class Policy:
     # How people are reached: by a text or a call, by mail. What is kept in an inbox always arrives.
     texts: bool = False
     mails: bool = False
+    # Seconds that a delivery waits after each failure; after the last the subscription is disabled
+    # (`webhooks.yaml`, retry_schedule).
+    webhook_waits: tuple[int, ...] = (2, 4, 8, 16)
+    # Notifications have the headers of Standard Webhooks as well.
+    standard_webhooks: bool = False
     # People may prove who they are by an app that reckons codes (TOTP).
     authenticators: bool = False
     # A page on which strangers found organizations.

@@ -94,6 +94,11 @@ class PostgresConnection(Connection):
         self.asked = monotonic()
         self.cursor.executemany(text, rows)  # Prepared, and on their way together.
 
+    def try_lock(self, name):
+        text = "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))"
+        ((locked,),) = self.fetch(text, [name])
+        return locked
+
     def together(self):
         return self.driver.pipeline()
 

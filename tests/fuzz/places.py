@@ -7,7 +7,7 @@ from msgspec import inspect
 from tests.fuzz.bodies import described
 
 FAULT = re.compile(
-    r"(body|\w+(?:\[\d+\])?(?:\.\w+(?:\[\d+\])?)*|\[\d+\](?:\.\w+(?:\[\d+\])?)*): ", re.ASCII
+    r"(body|[\w-]+(?:\[\d+\])?(?:\.\w+(?:\[\d+\])?)*|\[\d+\](?:\.\w+(?:\[\d+\])?)*): ", re.ASCII
 )
 
 
@@ -19,7 +19,7 @@ def is_told_of_a_field(text: str, kind: object) -> bool:
 
 def _has(kind: inspect.Type, path: str) -> bool:
     kinds = [kind]
-    for step in re.findall(r"\w+|\[\d+\]", re.sub(r"\[(\d+)\]", r".[\1]", path)):
+    for step in re.findall(r"[\w-]+|\[\d+\]", re.sub(r"\[(\d+)\]", r".[\1]", path)):
         kinds = [inner for each in kinds for inner in _inside(each, step)]
     return bool(kinds)
 

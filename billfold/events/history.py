@@ -1,0 +1,105 @@
+"""A subscription's history: what it was sent or should have been, looked through and sent again."""
+
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from billfold.events import attempts as log
+from billfold.events import outbox, subscriptions
+from billfold.events.attempts import DeliveryAttempt
+from billfold.events.outbox import Delivery, DeliveryState
+from billfold.events.subscriptions import Subscription
+from billfold.kit import listing
+from billfold.kit.environment import stored_clock
+from billfold.kit.errors import NOT_FOUND, Refusal
+from billfold.kit.listing import Asked, Field, Page
+from billfold.kit.work import SYSTEM_USER, Work
+
+# Documented (`webhooks.yaml`, limits): what is older is not told any more.
+KEPT = timedelta(days=180)
+
+FIELDS = {"entityId": Field("subject_id", ("eq",)), "createdTime": listing.TIMES["createdTime"]}
+
+
+def of_subscription(work: Work, subscription: Subscription, asked: Asked) -> Page[Delivery]:
+    """The newest first, as far back as is told."""
+    whose = ("subscription_id", subscription.id)
+    page = listing.find(work, Delivery, FIELDS, asked, whose)
+    since = work.now - KEPT
+    rows = [row for row in page.rows if row.created_time >= since]
+    # They come by time: behind one that is too old all are.
+    return Page(rows, page.next_page if len(rows) == len(page.rows) else None, None)
+
+
+class Resent(NamedTuple):
+    """How many are sent again, and where to go on; without `after` that was all."""
+
+    sent: int
+    after: str
+
+
+# Looked at in one unit of work.
+AT_ONCE = 500
+BETWEEN = (
+    sa.select(Delivery.table)
+    .where(Delivery.c.subscription_id == sa.bindparam("subscription_id"))
+    .where(Delivery.c.created_time >= sa.bindparam("since"))
+    .where(Delivery.c.created_time <= sa.bindparam("until"))
+    .where(Delivery.c.id > sa.bindparam("after"))
+    .order_by(Delivery.c.id)
+    .limit(AT_ONCE)
+)
+
+
+def resend_missed(
+    work: Work, subscription_id: str, since: datetime, until: datetime | None = None, after: str = ""
+) -> Resent:
+    """Send everything between two times again that the receiver did not take, in order; what is on its
+    way is left alone. It is done by so many at a time: go on behind `after`.
+
+    Raises BDC_1205 (404), and BDC_1119 (400) while the subscription is disabled."""
+    subscription = _whoever(work, subscription_id)
+    subscriptions.check_enabled(subscription)
+    since = max(since, work.now - KEPT)
+    found = work.connection.rows(
+        Delivery, BETWEEN, {
+            "subscription_id": subscription.id, "since": since, "until": until or work.now,
+            "after": after,
+        },
+    )  # fmt: skip
+    missed = [each.id for each in found if each.state is not DeliveryState.DELIVERED]
+    sent = sum(outbox.send_again(work, each, subscription) for each in work.hold_all(Delivery, missed))
+    return Resent(sent, found[-1].id if len(found) == AT_ONCE else "")
+
+
+def attempts(work: Work, subscription_id: str, last: int) -> list[tuple[Delivery, DeliveryAttempt]]:
+    """Every attempt of a subscription's last deliveries, the newest delivery first."""
+    subscription = _whoever(work, subscription_id)
+    page = of_subscription(work, subscription, Asked("", "createdTime:desc", last))
+    return [(each, attempt) for each in page.rows for attempt in log.of_delivery(work, each.id)]
+
+
+def _whoever(work: Work, subscription_id: str) -> Subscription:
+    """Anybody's subscription, for whoever runs this server."""
+    stored_clock(work)
+    found = work.connection.first(Subscription, id=subscription_id)
+    if found is None:
+        raise Refusal(NOT_FOUND, subscription_id)
+    because = "whoever runs this server looks after its subscriptions"
+    work.for_organization(found.organization_id, SYSTEM_USER, because=because)
+    return work.find(Subscription, subscription_id)
+
+
+def resend(work: Work, subscription_id: str, event_id: str) -> Delivery:
+    """Send an event again under its id.
+
+    Raises BDC_1205 (404), and BDC_1119 (400) while the subscription is disabled."""
+    subscription = work.find(Subscription, subscription_id)
+    for found in work.rows(Delivery, event_id=event_id, subscription_id=subscription.id):
+        if found.created_time >= work.now - KEPT:
+            subscriptions.check_enabled(subscription)
+            delivery = work.hold(Delivery, found.id)
+            outbox.send_again(work, delivery, subscription)
+            return delivery
+    raise Refusal(NOT_FOUND, event_id)

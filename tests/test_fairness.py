@@ -1,0 +1,145 @@
+"""Fair: of a subscription four deliveries are in flight, and none waits for another's receiver."""
+
+import asyncio
+from time import perf_counter
+
+import pytest
+
+from billfold import demo_world
+from billfold.kit import agenda
+from billfold.kit.agenda import AgendaItem
+from tests.test_webhooks import Receiver, subscribes
+
+BACKLOG = 400
+
+
+@pytest.fixture
+def desk(desk):
+    desk.signs_in()
+    return desk
+
+
+def plan(desk, lane: str, many: int, first: int = 0) -> None:
+    """So many of a lane, due now, in one order."""
+
+    def do(work):
+        for number in range(many):
+            id = work.ids.new("agenda_item", work.now)
+            due = work.now
+            work.insert(
+                AgendaItem(
+                    id, demo_world.ORGANIZATION_ID, due, "event.deliver", str(first + number), lane=lane
+                )
+            )
+
+    desk.writes(do)
+
+
+def take(desk, most: int = 100) -> list[AgendaItem]:
+    return desk.runner.run(agenda.take_due(desk.environment, most))
+
+
+def test_of_a_lane_only_the_first_few_are_at_work(desk):
+    """Whoever asks, and however many there are; what ends makes room for the next."""
+    plan(desk, "dead", 50)
+    plan(desk, "alive", 2)
+    plan(desk, "", 3)
+    taken = take(desk)
+    assert sorted(item.lane for item in taken) == ["", "", "", *["alive"] * 2, *["dead"] * 4]
+    assert [item.subject_id for item in taken if item.lane == "dead"] == ["0", "1", "2", "3"]
+    assert take(desk) == []
+    ended = next(item for item in taken if item.lane == "dead")
+    assert desk.writes(lambda work: agenda.finish(work, ended))
+    assert [item.subject_id for item in take(desk)] == ["4"]
+
+
+def test_a_long_lane_costs_no_more_than_a_short_one(sqlite_url, open_desk):
+    """Claiming from a backlog of ten thousand is not slower at its end."""
+    desk = open_desk(sqlite_url)
+    plan(desk, "long", 10_000)
+    for number in range(20):
+        plan(desk, f"lane {number}", 1)
+
+    def drain(many: int) -> float:
+        began = perf_counter()
+        for _ in range(many):
+            for item in take(desk):
+                desk.writes(lambda work, item=item: agenda.finish(work, item))
+        return perf_counter() - began
+
+    drain(1)
+    first = drain(100)
+    drain(2_200)
+    last = drain(100)
+    assert last < 2 * first
+
+
+def test_two_workers_at_once_keep_to_the_same_few(desk):
+    plan(desk, "lane", 50)
+
+    async def both():
+        return await asyncio.gather(*(agenda.take_due(desk.environment, 100) for _ in range(6)))
+
+    taken = [item.id for some in desk.runner.run(both()) for item in some]
+    assert len(taken) == len(set(taken)) == agenda.LANE_MAX
+
+
+def test_a_dead_receiver_keeps_nobody_waiting(sqlite_url, open_desk, monkeypatch):
+    """One never answers and has a long backlog; the other is told all the same, and at most four are
+    in flight to either."""
+    desk = open_desk(sqlite_url, start=None, worker=True)
+    desk.signs_in()
+    dead, alive = Receiver(desk), Receiver(desk)
+    flying = {"now": 0, "most": 0}
+    ends = asyncio.Event()
+
+    async def hang(_: dict) -> None:
+        flying["now"] += 1
+        flying["most"] = max(flying["most"], flying["now"])
+        await ends.wait()
+        flying["now"] -= 1
+
+    dead.then = hang
+    urls = [desk.runner.run(each.open()) for each in (dead, alive)]
+    subscribes(desk, urls[0], "vendor.created")
+    subscribes(desk, urls[1], "vendor.created")
+    for _ in range(40):
+        desk.vendor()
+
+    async def wait() -> None:
+        async with asyncio.timeout(5):
+            while len(alive.got) < 40:
+                await asyncio.sleep(0.02)
+
+    desk.runner.run(wait())
+    assert (flying["most"], len(dead.got)) == (4, 4)
+    ends.set()
+
+    async def all_are_told() -> None:
+        async with asyncio.timeout(5):
+            while len(dead.got) < 40:
+                await asyncio.sleep(0.02)
+
+    dead.then = None
+    desk.runner.run(all_are_told())
+    for each in (dead, alive):
+        desk.runner.run(each.close())
+
+
+def test_in_a_jump_four_at_once_as_well(desk):
+    receiver = Receiver(desk)
+    flying = {"now": 0, "most": 0}
+
+    async def slowly(_: dict) -> None:
+        flying["now"] += 1
+        flying["most"] = max(flying["most"], flying["now"])
+        await asyncio.sleep(0.02)
+        flying["now"] -= 1
+
+    receiver.then = slowly
+    subscribes(desk, desk.runner.run(receiver.open()), "vendor.created")
+    for _ in range(10):
+        desk.vendor()
+    assert desk.advance(seconds=1)["done"] == {"event.deliver": 10}
+    assert flying["most"] == 4
+    desk.runner.run(receiver.close())
