@@ -104,4 +104,4 @@ def test_a_test_notification_is_triggered(serve, listens):
     assert done.returncode == 0, done.stderr
     line = listener.lines.get(timeout=START_SECONDS_MAX)
     assert line.startswith("bill.created") and "signature right" in line
-    assert_refused(run("trigger", "bill.exploded", "--url", server.base), "bill.exploded")
+    assert_refused(run("trigger", "bill.exploded", "--url", server.base), "eventType")
