@@ -190,7 +190,7 @@ def _subscribed(sandbox: Sandbox, receiver: Receiver, address: str, types: list[
     }  # fmt: skip
     made = sandbox.ask("POST", SUBSCRIPTIONS, asked)
     receiver.key = made["securityKey"]
-    print(f"Listening for {len(events)} event types; the security key is {made['securityKey']}")
+    print(f"Listening for {len(events)} types of events; the security key is {made['securityKey']}")
     print(f"Subscription {made['id']}; Ctrl-C removes it", flush=True)
     try:
         yield
