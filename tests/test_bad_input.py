@@ -8,6 +8,9 @@ import pytest
 from billfold import demo_world
 from billfold.app import OPERATIONS
 from billfold.door.problems import PROBLEMS_MAX
+from billfold.door.wire import decode, decoder
+from billfold.events.history_v3 import TestEventRequest
+from billfold.kit.errors import Refusal
 from tests.contract.reading import contract
 from tests.desk import V3, bill_of, vendor_of
 
@@ -500,3 +503,11 @@ def test_a_cursor_belongs_to_its_list(desk):
     page = desk.call("GET", BILLS, max=1)["nextPage"]
     assert desk.refused("GET", VENDORS, page=page) == (400, ["BDC_1129"])
     desk.call("GET", BILLS, page=page)
+
+
+@pytest.mark.parametrize("beside", ["", ', {"a": null}'])
+def test_what_is_no_number_is_refused_also_where_anything_may_stand(beside):
+    body = b'{"bill": {"any": [1E+99999999999999999999%s]}}' % beside.encode()
+    with pytest.raises(Refusal):
+        decode(decoder(TestEventRequest), body)
+    assert decode(decoder(TestEventRequest), body.replace(b"E+99999999999999999999", b"")).bill

@@ -126,7 +126,10 @@ def _decode_leniently(
     if b"null" in body:
         value = without_idle_nulls(value, kind)
         with suppress(msgspec.ValidationError):
-            return msgspec.convert(value, kind, strict=False)
+            read = msgspec.convert(value, kind, strict=False)
+            if not _holds_no_number(read):
+                return read
+            first = "", "Number out of range"
     raise refusal(list(islice(faults(value, kind), FAULTS_MAX)) or [first])
 
 
@@ -188,6 +191,15 @@ def _number(text: str) -> Decimal | bytes:
         return Decimal(text)
     except InvalidOperation:
         return text.encode()
+
+
+def _holds_no_number(read: Any) -> bool:
+    """Whether what is no number that can be kept stands where anything may stand."""
+    if isinstance(read, Struct):
+        return any(_holds_no_number(getattr(read, name)) for name in read.__struct_fields__)
+    if isinstance(read, dict):
+        return any(map(_holds_no_number, read.values()))
+    return isinstance(read, bytes) or (isinstance(read, list) and any(map(_holds_no_number, read)))
 
 
 _untyped = msgspec.json.Decoder(float_hook=_number).decode
