@@ -66,18 +66,16 @@ def begin(work: Work, name: str, policy: str, world: str | None, ephemeral: bool
         raise Refusal(NOT_POSSIBLE, f"name: there is an environment {name} already")
 
 
-def complete(work: Work, name: str) -> Listed:
+def complete(work: Work, name: str) -> None:
     """From here on it is there. Raises NO_ENVIRONMENT where it was taken away meanwhile."""
     found = _held(work, name, State.MAKING)
     work.change(found, state=State.ACTIVE)
-    return found
 
 
-def end(work: Work, name: str, day: date, successor: str) -> Listed:
+def end(work: Work, name: str, day: date, successor: str) -> None:
     """Give it a last day, or another one (NO_ENVIRONMENT for one that is not there)."""
     found = _held(work, name, State.ACTIVE)
     work.change(found, sunset_date=day, successor=successor)
-    return found
 
 
 def begin_removal(work: Work, name: str, may: Callable[[Listed], bool]) -> bool:
