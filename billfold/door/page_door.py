@@ -67,12 +67,14 @@ class PageDoor:
                 if not forgery.goes_by_its_name(request, self.environment.policy.base_url):
                     raise Refusal(WRONG_HOST)
                 response = await answers(request)
+            except Elsewhere as elsewhere:
+                response = self.sent_off(request, elsewhere.path)
             except Refusal as refusal:
-                response = self.trouble(refusal)
+                response = self.trouble(request, refusal)
             except Unavailable as trouble:
-                error, response = trouble, self.trouble(problems.unavailable(trouble))
+                error, response = trouble, self.trouble(request, problems.unavailable(trouble))
             except Exception as crash:
-                error, response = crash, self.trouble(problems.broken())
+                error, response = crash, self.trouble(request, problems.broken())
             arrival = Arrival.of(request.scope)
             arrival.route = path  # Never the address itself: it may hold a token.
             self.watch.note(arrival, response.status_code, perf_counter() - began, error)
@@ -136,7 +138,15 @@ class PageDoor:
         response.headers.append("set-cookie", self.marks.set(request, cookie))
         return response
 
-    def trouble(self, refusal: Refusal) -> Response:
+    def led(self, request: Request, path: str) -> Response:
+        """To another page, which is asked for by GET whatever was asked here."""
+        return Response(status_code=303, headers={**self._headers, "location": self.under + path})
+
+    def sent_off(self, request: Request, path: str) -> Response:
+        """To another page, before there is anything here for who asks."""
+        return self.led(request, path)
+
+    def trouble(self, request: Request, refusal: Refusal) -> Response:
         problem, about = refusal.problems[0]
         return self.html(
             "said.html", problem.status, page=Said("This did not work", problem.say(about))
@@ -145,6 +155,14 @@ class PageDoor:
     def html(self, template: str, status: int, **values) -> Response:
         html = self._templates().get_template(template).render(under=self.under, **values)
         return Response(html, status, self._headers, media_type="text/html")
+
+
+class Elsewhere(Exception):
+    """Not here: who asks is led to another page of ours first."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.path = path
 
 
 class Again(Exception):
