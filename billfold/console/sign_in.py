@@ -43,7 +43,7 @@ class SignInPages:
             door.form(SIGN_IN, self._asks, self._sign_in),
             door.route(CHOOSE, self._choose, ["GET", "POST"]),
             door.form(SECOND_FACTOR, self._second, self._prove),
-            door.form(SEND, self._second, self._send, ["POST"]),
+            door.route(SEND, self._send, ["POST"]),
             door.route(SIGN_OUT, self._sign_out, ["POST"]),
         ]
 
@@ -119,10 +119,13 @@ class SignInPages:
         challenge = mfa.asked(work)
         return session, challenge.id if challenge else ""
 
-    async def _send(self, request: Request, asked: Asked) -> Response:
+    async def _send(self, request: Request) -> Response:
+        backup = (await self.door.sent(request)).get("to") == "backup"
         session, _ = await self.environment.read(lambda work: self._asked(work, request))
-        backup = asked.get("to") == "backup"
-        await self.environment.write(lambda work: mfa.challenge(work, backup), session.caller)
+        try:
+            await self.environment.write(lambda work: mfa.challenge(work, backup), session.caller)
+        except Refusal as refusal:
+            return self.door.shown(request, await self._second(request), refusal)
         return self.door.led(request, f"{SECOND_FACTOR}?to=backup" if backup else SECOND_FACTOR)
 
     async def _sign_out(self, request: Request) -> Response:
