@@ -26,6 +26,7 @@ from billfold.access import (
     verifications_v3,
 )
 from billfold.books import audit
+from billfold.console.console import Console
 from billfold.door import reference
 from billfold.door.arrival import Arrival
 from billfold.door.door import Door, Paths
@@ -132,6 +133,7 @@ class Site:
             reference.route(OPERATIONS, EXAMPLES),
             Route("/", lambda request: RedirectResponse(f"{under}/docs")),
             *Pages(self.environment, self.watch, under).routes,
+            *Console(self.environment, self.watch, self.door.uses, under).routes,
         ]
         # By the first part of their paths, which those of the API do not share.
         self.pages = {page.path.split("/")[1] for page in pages}

@@ -77,7 +77,9 @@ def resend(
         sent, after = 0, ""
         while True:
             some = await there.write(
-                lambda work, after=after: history.resend_missed(work, subscription, begin, end, after)
+                lambda work, after=after: history.resend_missed(
+                    work, history.anybodys(work, subscription), begin, end, after
+                )
             )
             sent += some.sent
             if not some.after:

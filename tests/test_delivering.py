@@ -127,7 +127,7 @@ def test_what_was_missed_in_an_hour_is_sent_again_in_order(desk, receiver):
     assert desk.call("GET", path)["status"] == {"enabled": False}
     before = {body["metadata"]["eventId"] for body in receiver.bodies[1:]}
     desk.vendor("Missed 30")  # Disabled as it is, that stands in its history, unsent.
-    resend = lambda work: history.resend_missed(work, made["id"], START)
+    resend = lambda work: history.resend_missed(work, history.anybodys(work, made["id"]), START)
     with pytest.raises(Refusal):
         desk.writes(resend, None)
     receiver.status = 200
@@ -158,7 +158,10 @@ def test_more_is_sent_again_than_is_looked_at_at_once(desk, receiver, monkeypatc
     sent, after, rounds = 0, "", 0
     while True:
         some = desk.writes(
-            lambda work, after=after: history.resend_missed(work, made["id"], START, None, after), None
+            lambda work, after=after: history.resend_missed(
+                work, history.anybodys(work, made["id"]), START, None, after
+            ),
+            None,
         )
         sent, after, rounds = sent + some.sent, some.after, rounds + 1
         if not after:

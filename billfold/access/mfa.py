@@ -219,6 +219,13 @@ def challenge(work: Work, use_backup: bool) -> Challenge:
     )  # fmt: skip
 
 
+def asked(work: Work) -> Challenge | None:
+    """The challenge that the caller's session waits for, if its time is not over."""
+    assert work.caller is not None
+    found = work.rows(Challenge, session_id=work.caller.session_id, used=False)
+    return next((each for each in found if work.now < each.expires_time), None)
+
+
 async def authenticate(
     environment: Environment, caller: Caller | None, challenge_id: str, code: str, device: str,
     machine_name: str | None, remember_me: bool,

@@ -30,6 +30,8 @@ class SessionKind(StrEnum):
     SYNC_TOKEN = "SYNC_TOKEN"
     PARTNER = "PARTNER"
     LOGIN_AS_USER = "LOGIN_AS_USER"
+    # A person at the console's pages. It goes with no key: no headers of the API's open it.
+    BROWSER = "BROWSER"
     # Nobody signs in with a token of Spend & Expense: each request shows it, and no such row is kept.
     API_TOKEN = "API_TOKEN"
 
@@ -43,7 +45,8 @@ class Session(Record, frozen=True):
     """`id` and `key` are digests: whoever reads the table can open no session.
 
     `role` is the user's, kept here so that the gate reads one row. A partner's session is of no
-    organization; one that a partner opened for a user goes with any developer key of `partner_id`."""
+    organization; one that a partner opened for a user goes with any developer key of `partner_id`; a
+    browser's has an empty `key`, which is no key's digest."""
 
     key: str
     kind: SessionKind
@@ -84,6 +87,21 @@ def recognise(work: Work, session_id: str, key: str) -> Session:
 
 def by_id(work: Work, session_id: str) -> Session:
     """Without its key: for downloads, which show nothing else (`organizations.yaml`)."""
+    session = _found(work, session_id)
+    if session.kind is SessionKind.BROWSER:
+        raise Refusal(SESSION_INVALID)
+    return session
+
+
+def of_browser(work: Work, token: str) -> Session:
+    """The session of this cookie, in which no other kind is taken (BDC_1109)."""
+    session = _found(work, token)
+    if session.kind is not SessionKind.BROWSER:
+        raise Refusal(SESSION_INVALID)
+    return session
+
+
+def _found(work: Work, session_id: str) -> Session:
     found = work.connection.values(WITH_CLOCK, id=_digest(session_id))
     if not found:
         raise Refusal(SESSION_INVALID)
@@ -150,7 +168,8 @@ def open_session(
 
     Raises BDC_1103 where its key was switched off meanwhile: whoever does that ends only the sessions
     that there are."""
-    keys.check_still(work, key)
+    if kind is not SessionKind.BROWSER:
+        keys.check_still(work, key)
     token = work.ids.token()
     session = Session(
         digest(token),
@@ -190,6 +209,13 @@ def key_of(work: Work, session: Session) -> Key:
 def close_session(work: Work) -> None:
     assert work.caller is not None
     work.connection.delete(Session, work.caller.session_id)
+
+
+def close_browser(work: Work, token: str) -> None:
+    """End the session of a cookie, if it is one."""
+    found = work.connection.first(Session, id=digest(token))
+    if found and found.kind is SessionKind.BROWSER:
+        work.connection.delete(Session, found.id)
 
 
 def end_all(work: Work, user_id: str) -> None:

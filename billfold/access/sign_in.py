@@ -159,18 +159,12 @@ def _open(work: Work, asked: Asked, found: _Found) -> tuple[str, Session]:
         assert found.login is not None, "a password was right that is nobody's"
         passwords.check_still(work, found.login)
     attempts.succeed(work, attempts.LOGIN, asked.username)
-    organization, user = found.organization, found.user
+    organization = found.organization
     if organization is None:
         raise Refusal(BAD_ORGANIZATION, asked.organization_id)
     if organization.partner_id != found.key.partner_id:
         raise Refusal(OTHER_PARTNER)
-    nobody = Refusal(NOT_A_MEMBER, f"{asked.username}, {organization.id}")
-    if user is None or user.organization_id != organization.id or organization.archived:
-        raise nobody
-    work.for_organization(organization.id, user.id, because="the user has just proved who they are")
-    user = work.hold(User, user.id)  # As it is now: its role is kept in the session.
-    if user.archived or user.invited:
-        raise nobody
+    user = enter(work, organization, found.user, asked.username)
     kind = _KINDS[found.token.kind] if found.token else SessionKind.PASSWORD
     trusted = kind is not SessionKind.SYNC_TOKEN and (
         not organization.mfa_enabled
@@ -181,6 +175,20 @@ def _open(work: Work, asked: Asked, found: _Found) -> tuple[str, Session]:
         work, kind, key=found.key.id, organization_id=organization.id, user_id=user.id,
         role=users.role_of(work, user).type, trusted=trusted,
     )  # fmt: skip
+
+
+def enter(work: Work, organization: Organization, user: User | None, username: str) -> User:
+    """Go on in the organization as the user, held, whose password or token was right just now.
+
+    Raises BDC_1111 for one that is not active there."""
+    nobody = Refusal(NOT_A_MEMBER, f"{username}, {organization.id}")
+    if user is None or user.organization_id != organization.id or organization.archived:
+        raise nobody
+    work.for_organization(organization.id, user.id, because="the user has just proved who they are")
+    user = work.hold(User, user.id)  # As it is now: its role is kept in the session.
+    if user.archived or user.invited:
+        raise nobody
+    return user
 
 
 _KINDS = {

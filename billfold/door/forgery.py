@@ -67,15 +67,16 @@ class Marks:
 
     def set(self, request: Request, cookie: str) -> str:
         """The Set-Cookie header."""
-        secure = "; Secure" if _is_https(request) else ""
+        secure = "; Secure" if is_https(request) else ""
         rest = f"Path=/; Max-Age={COOKIE_SECONDS}; HttpOnly; SameSite=Lax{secure}"
         return f"{_name(request)}={cookie}; {rest}"
 
 
 def _name(request: Request) -> str:
     """By https under a name that no other host of the domain can set."""
-    return "__Host-billfold-form" if _is_https(request) else "billfold-form"
+    return "__Host-billfold-form" if is_https(request) else "billfold-form"
 
 
-def _is_https(request: Request) -> bool:
+def is_https(request: Request) -> bool:
+    """Whether it came by https, also where a trusted proxy speaks it for us."""
     return request.url.scheme == "https"

@@ -28,6 +28,7 @@ class Form:
     secret: str = ""
     uri: str = ""
     links: tuple[tuple[str, str], ...] = ()
+    template: str = "form.html"
 
 
 @dataclass(frozen=True, slots=True)

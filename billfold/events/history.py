@@ -53,13 +53,16 @@ BETWEEN = (
 
 
 def resend_missed(
-    work: Work, subscription_id: str, since: datetime, until: datetime | None = None, after: str = ""
+    work: Work,
+    subscription: Subscription,
+    since: datetime,
+    until: datetime | None = None,
+    after: str = "",
 ) -> Resent:
     """Send everything between two times again that the receiver did not take, in order; what is on its
     way is left alone. It is done by so many at a time: go on behind `after`.
 
-    Raises BDC_1205 (404), and BDC_1119 (400) while the subscription is disabled."""
-    subscription = _whoever(work, subscription_id)
+    Raises BDC_1119 (400) while the subscription is disabled."""
     subscriptions.check_enabled(subscription)
     since = max(since, work.now - KEPT)
     found = work.connection.rows(
@@ -75,13 +78,13 @@ def resend_missed(
 
 def attempts(work: Work, subscription_id: str, last: int) -> list[tuple[Delivery, DeliveryAttempt]]:
     """Every attempt of a subscription's last deliveries, the newest delivery first."""
-    subscription = _whoever(work, subscription_id)
+    subscription = anybodys(work, subscription_id)
     page = of_subscription(work, subscription, Asked("", "createdTime:desc", last))
     return [(each, attempt) for each in page.rows for attempt in log.of_delivery(work, each.id)]
 
 
-def _whoever(work: Work, subscription_id: str) -> Subscription:
-    """Anybody's subscription, for whoever runs this server."""
+def anybodys(work: Work, subscription_id: str) -> Subscription:
+    """Whoever's subscription it is, for whoever runs this server. Raises BDC_1205 (404)."""
     stored_clock(work)
     found = work.connection.first(Subscription, id=subscription_id)
     if found is None:
@@ -89,6 +92,14 @@ def _whoever(work: Work, subscription_id: str) -> Subscription:
     because = "whoever runs this server looks after its subscriptions"
     work.for_organization(found.organization_id, SYSTEM_USER, because=because)
     return work.find(Subscription, subscription_id)
+
+
+def delivery_of(work: Work, subscription: Subscription, delivery_id: str) -> Delivery:
+    """One delivery to a subscription, as far back as is told. Raises BDC_1205 (404)."""
+    delivery = work.find(Delivery, delivery_id)
+    if delivery.subscription_id != subscription.id or delivery.created_time < work.now - KEPT:
+        raise Refusal(NOT_FOUND, delivery_id)
+    return delivery
 
 
 def resend(work: Work, subscription_id: str, event_id: str) -> Delivery:

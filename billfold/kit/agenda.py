@@ -96,6 +96,15 @@ NEXT_LANE = (
     .order_by(AgendaItem.c.lane)
     .limit(1)
 )
+_IN_LANE = (
+    sa.select(AgendaItem.c.due)
+    .where(AgendaItem.c.parked == sa.bindparam("parked"))
+    .where(AgendaItem.c.lane == sa.bindparam("lane"))
+    .order_by(AgendaItem.c.due, AgendaItem.c.id)
+    .limit(sa.bindparam("most", type_=sa.Integer))
+    .subquery()
+)
+WAITING = sa.select(sa.func.count(), sa.func.min(_IN_LANE.c.due, type_=AgendaItem.c.due.type))
 # Another worker's items are passed over, not waited for.
 TAKEN = FREE.with_for_update(skip_locked=True)
 PARKED = sa.select(sa.func.count()).where(AgendaItem.c.parked == sa.bindparam("parked"))
@@ -165,6 +174,13 @@ def late_seconds(work: Work) -> float:
     stored_clock(work)
     due = first_due(work)
     return max((work.now - due).total_seconds(), 0.0) if due else 0.0
+
+
+def waiting_in(work: Work, lane: str, most: int) -> tuple[int, datetime | None]:
+    """How many items a lane has, counted up to so many, and when the first of them is due."""
+    values = {"parked": False, "lane": lane, "most": most}
+    ((count, due),) = work.connection.values(WAITING, **values)
+    return count, due
 
 
 def planned(work: Work, until: datetime) -> int:
