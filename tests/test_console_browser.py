@@ -185,7 +185,7 @@ def test_without_a_script_it_works_as_well(chromium, server, heard):
     keyboard.arrives("/console/second-factor")
     code = server.call("GET", "/_control/messages")["results"][-1]["code"]
     page.get_by_label("Code of six digits").fill(code)
-    page.get_by_role("button", name="Go on").click()
+    page.get_by_role("button", name="Continue").click()
     keyboard.arrives("/console/webhooks")
     page.goto(f"{server.base}/console/webhooks/{heard['id']}")
     page.get_by_role("button", name="Resend vendor.created").click()
