@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from billfold import demo_world
-from tests.server import Receiver, subscribe
+from tests.server import Receiver, Server, subscribe
 
 SECONDS_MAX = 10
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
@@ -94,11 +94,13 @@ class Keyboard:
         return self.complaints + self.page.evaluate("window.broken")
 
 
-@pytest.fixture
-def server(serve):
-    server = serve()
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """One for all: each test has a receiver, a subscription and a browser's memory of its own."""
+    server = Server(tmp_path_factory.mktemp("console"))
     server.signs_in()
-    return server
+    yield server
+    server.kill()
 
 
 @pytest.fixture
@@ -107,7 +109,8 @@ def heard(server, receiver) -> dict:
     test = f"/connect-events/v3/subscriptions/{made['id']}/test"
     server.call("POST", test, {"eventType": "vendor.created"})
     assert receiver.asked.wait(SECONDS_MAX)
-    return made
+    yield made
+    server.call("DELETE", f"/connect-events/v3/subscriptions/{made['id']}")
 
 
 def comes_in(keyboard, server) -> None:
