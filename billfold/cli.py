@@ -310,6 +310,7 @@ def _welcome(settings: Settings) -> str:
         f"  curl -s {base}/connect/v3/login -H 'Content-Type: application/json' \\",
         f"    -d '{json.dumps(asked)}'", "",
         f"Then send the sessionId and devKey as headers. The reference: {base}/docs",
+        f"The console, for people: {base}/console",
     ]  # fmt: skip
     return "\n".join(lines)
 

@@ -118,7 +118,7 @@ class Person:
     def comes_in(self, role=RoleType.ADMINISTRATOR, **typed: str):
         """Both steps."""
         self.signs_in(role)
-        return self.presses("Go on", {"code": self.desk.code(), **typed})
+        return self.presses("Continue", {"code": self.desk.code(), **typed})
 
     @property
     def path(self) -> str:

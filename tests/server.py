@@ -20,7 +20,7 @@ from tests.desk import LOGIN, V3
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 PROGRAM = [sys.executable, "-m", "billfold.cli"]
 START_SECONDS_MAX = 30  # A start takes less than a second, unless the machine is very busy.
-WELCOME_LINES = 16
+WELCOME_LINES = 17
 
 
 def surroundings(**more: str) -> dict[str, str]:

@@ -54,9 +54,9 @@ def test_a_password_and_a_code_lead_in(desk, person):
     assert person.path == SIGN_IN
     person.signs_in()
     assert person.path == SECOND and "ends in 0142" in person.page.text
-    person.presses("Go on", {"code": "000000"}, 400)
+    person.presses("Continue", {"code": "000000"}, 400)
     assert "wrong or has expired" in person.page.text
-    person.presses("Go on", {"code": desk.code()})
+    person.presses("Continue", {"code": desk.code()})
     assert person.path == CONSOLE and "Demo Company" in person.page.text
     assert "No subscriptions yet" in person.page.text
 
@@ -66,7 +66,7 @@ def test_before_the_second_step_nothing_is_shown(desk, person, heard):
     for path in (CONSOLE, f"{CONSOLE}/{heard['id']}"):
         answer = person.asks("GET", path)
         assert (answer.status_code, answer.headers["location"]) == (303, SECOND)
-    status = {"mark": person.page.form("Go on")["sent"]["mark"], "enabled": "no"}
+    status = {"mark": person.page.form("Continue")["sent"]["mark"], "enabled": "no"}
     answer = person.asks("POST", f"{CONSOLE}/{heard['id']}/status", status)
     assert answer.headers["location"] == SECOND
     assert desk.call("GET", f"{SUBSCRIPTIONS}/{heard['id']}")["status"]["enabled"]
@@ -161,7 +161,7 @@ def test_an_app_s_code_is_taken(database_url, open_desk):
     person = Person(desk)
     person.signs_in()
     assert "Your app shows a code" in person.page.text
-    person.presses("Go on", {"code": pyotp.TOTP(secret).now()})
+    person.presses("Continue", {"code": pyotp.TOTP(secret).now()})
     assert person.path == CONSOLE
 
 
@@ -182,19 +182,19 @@ def test_another_code_is_sent_when_it_is_asked_for(desk, person):
     first = desk.code()
     person.presses("Send a new code")
     if first != desk.code():
-        person.presses("Go on", {"code": first}, 400)
-    person.presses("Go on", {"code": desk.code()})
+        person.presses("Continue", {"code": first}, 400)
+    person.presses("Continue", {"code": desk.code()})
     assert person.path == CONSOLE
 
 
 def test_after_three_wrong_codes_another_is_asked_for(desk, person):
     person.signs_in()
     for _ in range(3):
-        person.presses("Go on", {"code": "000000"}, 400)
-    person.presses("Go on", {"code": desk.code()}, 400)
+        person.presses("Continue", {"code": "000000"}, 400)
+    person.presses("Continue", {"code": desk.code()}, 400)
     assert "Too many" in person.page.text
     person.presses("Send a new code")
-    person.presses("Go on", {"code": desk.code()})
+    person.presses("Continue", {"code": desk.code()})
     assert person.path == CONSOLE
 
 
@@ -286,7 +286,7 @@ def test_a_browser_s_session_opens_nothing_of_the_api(desk, person):
 def test_roles_that_manage_no_webhooks_see_none(desk, role):
     person = Person(desk)
     person.signs_in(role)
-    person.presses("Go on", {"code": desk.code()}, 403)
+    person.presses("Continue", {"code": desk.code()}, 403)
     assert "role of this user does not allow" in person.page.text
 
 
@@ -302,13 +302,13 @@ def test_health_and_deliveries_are_seen(desk, person, heard, receiver):
     person.comes_in()
     text = words(person.page.text)
     assert "Warehouse" in text and "Enabled" in text and receiver.url in text
-    assert "Delivered HTTP 200" in text and "1 delivered, 0 failed, 0 not sent" in text
+    assert "Last attempt ✓ HTTP 200" in text and "1 delivered, 0 failed, 0 stopped or not sent" in text
     receiver.status = 503
     desk.vendor("Late")
     desk.advance(seconds=1)
     person.follows("Warehouse")
     text = words(person.page.text)
-    assert "Waiting 1, on time" in text and "Retrying" in text and "HTTP 503" in text
+    assert "Waiting 1, none overdue" in text and "Retrying" in text and "HTTP 503" in text
     desk.advance(minutes=1)
     person.opens()
     assert "Disabled" in person.page.text and "1 failed" in person.page.text
@@ -410,7 +410,7 @@ def test_what_is_another_organization_s_is_not_found(desk, person, heard, receiv
     person.signs_in()
     form = person.page.forms[0]
     person.goes("POST", form["action"], form["sent"] | {"organization": demo_world.ORGANIZATION_ID})
-    person.presses("Go on", {"code": desk.code()})
+    person.presses("Continue", {"code": desk.code()})
     assert "Theirs" not in person.page.text
     mark = person.page.form("Sign out")["sent"]["mark"]
     for path in (
@@ -621,7 +621,7 @@ def test_another_environment_has_a_console_of_its_own(database_url, open_desk):
     other.presses("Sign in", {"username": name, "password": demo_world.PASSWORD})
     assert other.path == f"/env/stage{SECOND}"
     codes = desk.call("GET", "/env/stage/_control/messages", session="")["results"]
-    other.presses("Go on", {"code": codes[-1]["code"]})
+    other.presses("Continue", {"code": codes[-1]["code"]})
     assert other.path == f"/env/stage{CONSOLE}" and "stage" in other.page.text
     (given,) = [each for each in other.set if each.startswith("billfold-console=")]
     assert "Path=/env/stage/console;" in given

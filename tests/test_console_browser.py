@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from billfold import demo_world
-from tests.server import Receiver, subscribe
+from tests.server import Receiver, Server, subscribe
 
 SECONDS_MAX = 10
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
@@ -94,11 +94,13 @@ class Keyboard:
         return self.complaints + self.page.evaluate("window.broken")
 
 
-@pytest.fixture
-def server(serve):
-    server = serve()
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """One for all: each test has a receiver, a subscription and a browser's memory of its own."""
+    server = Server(tmp_path_factory.mktemp("console"))
     server.signs_in()
-    return server
+    yield server
+    server.kill()
 
 
 @pytest.fixture
@@ -107,7 +109,8 @@ def heard(server, receiver) -> dict:
     test = f"/connect-events/v3/subscriptions/{made['id']}/test"
     server.call("POST", test, {"eventType": "vendor.created"})
     assert receiver.asked.wait(SECONDS_MAX)
-    return made
+    yield made
+    server.call("DELETE", f"/connect-events/v3/subscriptions/{made['id']}")
 
 
 def comes_in(keyboard, server) -> None:
@@ -185,7 +188,7 @@ def test_without_a_script_it_works_as_well(chromium, server, heard):
     keyboard.arrives("/console/second-factor")
     code = server.call("GET", "/_control/messages")["results"][-1]["code"]
     page.get_by_label("Code of six digits").fill(code)
-    page.get_by_role("button", name="Go on").click()
+    page.get_by_role("button", name="Continue").click()
     keyboard.arrives("/console/webhooks")
     page.goto(f"{server.base}/console/webhooks/{heard['id']}")
     page.get_by_role("button", name="Resend vendor.created").click()

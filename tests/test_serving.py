@@ -33,8 +33,9 @@ def test_the_first_lines_hold_credentials_and_a_call_that_works(serve):
     request = urllib.request.Request(words[2], words[6].encode(), {name: value})
     with DIRECT.open(request, timeout=5) as answer:
         assert answer.status == 200 and json.load(answer)["trusted"] is False
-    assert said[-1].rstrip().endswith(f"{server.base}/docs")
-    assert server.ask("GET", "/docs")[0] == 200
+    for line, path in zip(said[-2:], ("/docs", "/console"), strict=True):
+        assert line.rstrip().endswith(f"{server.base}{path}")
+        assert server.ask("GET", path)[0] == 200
 
 
 def test_a_restart_keeps_what_was_written(serve, place):

@@ -156,6 +156,6 @@ def _form(work: Work, to_backup: bool) -> SecondForm:
     field = replace(TEXTED if texted else SHOWN, label="Code of six digits")
     action = f"{SECOND_FACTOR}?to=backup" if to_backup else SECOND_FACTOR
     return SecondForm(
-        SECOND, " ".join(says), (field, REMEMBER), "Go on", action, template="second.html",
+        SECOND, " ".join(says), (field, REMEMBER), "Continue", action, template="second.html",
         others=tuple(others),
     )  # fmt: skip

@@ -43,5 +43,19 @@ def of_delivery(work: Work, delivery_id: str) -> list[DeliveryAttempt]:
     return work.rows(DeliveryAttempt, delivery_id=delivery_id)[-ATTEMPTS_MAX:]
 
 
+LAST = (
+    sa.select(DeliveryAttempt.table)
+    .where(DeliveryAttempt.c.delivery_id == sa.bindparam("delivery_id"))
+    .order_by(DeliveryAttempt.c.id.desc())
+    .limit(1)
+)
+
+
+def last_of(work: Work, delivery_id: str) -> DeliveryAttempt | None:
+    """The one that was made last."""
+    found = work.connection.rows(DeliveryAttempt, LAST, {"delivery_id": delivery_id})
+    return found[0] if found else None
+
+
 def answer_of(work: Work, attempt: DeliveryAttempt) -> str:
     return work.secrets.open(attempt.answer, attempt.id) if attempt.answer else ""

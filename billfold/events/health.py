@@ -8,6 +8,8 @@ from datetime import timedelta
 import msgspec
 import sqlalchemy as sa
 
+from billfold.events import attempts as log
+from billfold.events.attempts import DeliveryAttempt
 from billfold.events.outbox import Delivery, DeliveryState
 from billfold.events.subscriptions import Subscription
 from billfold.kit import agenda
@@ -39,7 +41,7 @@ TRIED = (
 
 class Health(msgspec.Struct, frozen=True):
     """`waiting` is counted up to WAITING_MAX, whenever it happened; what became of the newest
-    RECENT_MAX of the last day is counted below. `last` was tried last, of those."""
+    RECENT_MAX of the last day is counted below. `last` is the last attempt, of those."""
 
     waiting: int
     # For how long the first of them has been due.
@@ -47,7 +49,7 @@ class Health(msgspec.Struct, frozen=True):
     delivered: int
     failed: int
     unsent: int
-    last: Delivery | None
+    last: DeliveryAttempt | None
 
 
 def of_subscription(work: Work, subscription: Subscription) -> Health:
@@ -59,5 +61,6 @@ def of_subscription(work: Work, subscription: Subscription) -> Health:
     late = max(work.now - due, timedelta(0)) if due else timedelta(0)
     return Health(
         waiting, int(late.total_seconds()), counts[DeliveryState.DELIVERED],
-        counts[DeliveryState.EXHAUSTED], counts[DeliveryState.STOPPED], tried[0] if tried else None,
+        counts[DeliveryState.EXHAUSTED], counts[DeliveryState.STOPPED],
+        log.last_of(work, tried[0].id) if tried else None,
     )  # fmt: skip
