@@ -74,17 +74,8 @@ def resend(
     settings, _ = load(data=data, database=database, policy=policy)
 
     async def all_of_it(there: Any) -> int:
-        sent, after = 0, ""
-        while True:
-            some = await there.write(
-                lambda work, after=after: history.resend_missed(
-                    work, history.anybodys(work, subscription), begin, end, after
-                )
-            )
-            sent += some.sent
-            if not some.after:
-                return sent
-            after = some.after
+        find = lambda work: history.anybodys(work, subscription)
+        return await history.resend_all_missed(there, find, begin, end)
 
     sent = on_data(settings, all_of_it, env)
     print(f"{sent} to be sent again to {subscription}")

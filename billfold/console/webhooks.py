@@ -14,7 +14,6 @@ from billfold.events import health, history, history_v3, outbox, subscriptions
 from billfold.events.attempts import DeliveryAttempt
 from billfold.events.delivery import body_of
 from billfold.events.health import Health
-from billfold.events.history import Resent
 from billfold.events.history_v3 import EventType, TestEventRequest
 from billfold.events.outbox import Delivery, Event
 from billfold.events.subscriptions import Subscription
@@ -110,17 +109,10 @@ class WebhookPages:
         if asked.get("until"):
             # What was typed is a minute, and all of it is meant.
             until = _moment(asked, "until", "To") + MINUTE - timedelta(milliseconds=1)
-        sent, after = 0, ""
-
-        def some(work: Work) -> Resent:
-            mine = work.find(Subscription, id)
-            return history.resend_missed(work, mine, since, until, after)
-
-        while True:
-            more, after = await self.environment.write(some, caller)
-            sent += more
-            if not after:
-                return going(f"{ALL}/{id}", "missed" if sent else "none-missed", sent)
+        sent = await history.resend_all_missed(
+            self.environment, lambda work: work.find(Subscription, id), since, until, caller
+        )
+        return going(f"{ALL}/{id}", "missed" if sent else "none-missed", sent)
 
     async def _resend(self, request: Request, asked: Asked, caller: Caller) -> str:
         """From the list one goes back to the list, else to the delivery."""

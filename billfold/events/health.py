@@ -51,6 +51,16 @@ class Health(msgspec.Struct, frozen=True):
     unsent: int
     last: DeliveryAttempt | None
 
+    @property
+    def waiting_more(self) -> bool:
+        """Whether more may wait than were counted."""
+        return self.waiting >= WAITING_MAX
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the last day may have had more than were looked at."""
+        return self.delivered + self.failed + self.unsent >= RECENT_MAX
+
 
 def of_subscription(work: Work, subscription: Subscription) -> Health:
     whose = {"subscription_id": subscription.id}

@@ -1,5 +1,6 @@
 """A subscription's history: what it was sent or should have been, looked through and sent again."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -11,10 +12,10 @@ from billfold.events.attempts import DeliveryAttempt
 from billfold.events.outbox import Delivery, DeliveryState
 from billfold.events.subscriptions import Subscription
 from billfold.kit import listing
-from billfold.kit.environment import stored_clock
+from billfold.kit.environment import Environment, stored_clock
 from billfold.kit.errors import NOT_FOUND, Refusal
 from billfold.kit.listing import Asked, Field, Page
-from billfold.kit.work import SYSTEM_USER, Work
+from billfold.kit.work import SYSTEM_USER, Caller, Work
 
 # Documented (`webhooks.yaml`, limits): what is older is not told any more.
 KEPT = timedelta(days=180)
@@ -74,6 +75,26 @@ def resend_missed(
     missed = [each.id for each in found if each.state is not DeliveryState.DELIVERED]
     sent = sum(outbox.send_again(work, each, subscription) for each in work.hold_all(Delivery, missed))
     return Resent(sent, found[-1].id if len(found) == AT_ONCE else "")
+
+
+async def resend_all_missed(
+    environment: Environment,
+    find: Callable[[Work], Subscription],
+    since: datetime,
+    until: datetime | None = None,
+    caller: Caller | None = None,
+) -> int:
+    """`resend_missed` until that was all; others are served in between. Says how many are sent."""
+    sent, after = 0, ""
+
+    def some(work: Work) -> Resent:
+        return resend_missed(work, find(work), since, until, after)
+
+    while True:
+        more, after = await environment.write(some, caller)
+        sent += more
+        if not after:
+            return sent
 
 
 def attempts(work: Work, subscription_id: str, last: int) -> list[tuple[Delivery, DeliveryAttempt]]:
