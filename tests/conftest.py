@@ -9,6 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+import tests.receiver
 from billfold import migrations
 from tests.desk import Desk
 from tests.server import Receiver, Server
@@ -188,3 +189,12 @@ def database_of(server: str, name: str) -> str:
     """Another database of the same server; its address may stand in the query as a path."""
     head, mark, options = server.partition("?")
     return f"{head.rpartition('/')[0]}/{name}{mark}{options}"
+
+
+@pytest.fixture
+def receiver(desk):
+    """A subscriber's server; it is told what happens at the desk."""
+    receiver = tests.receiver.Receiver(desk)
+    receiver.url = desk.runner.run(receiver.open())
+    yield receiver
+    desk.runner.run(receiver.close())

@@ -5,9 +5,12 @@ from html.parser import HTMLParser
 from urllib.parse import urlsplit
 
 from billfold import demo_world
+from billfold.access import organizations, users
 from billfold.access.roles import RoleType
+from billfold.access.sessions import Session, SessionKind
 
 CONSOLE = "/console/webhooks"
+SIGN_IN, SECOND = "/console/sign-in", "/console/second-factor"
 
 
 class Seen(HTMLParser):
@@ -127,3 +130,21 @@ class Person:
 
 def words(text: str) -> str:
     return re.sub(r"\s+", " ", text)
+
+
+def browsers_of(desk) -> list[Session]:
+    return desk.reads(lambda work: work.connection.where(Session, kind=SessionKind.BROWSER))
+
+
+def second_organization(desk) -> str:
+    """Where the demo administrator works as well, and nobody asks for a second step."""
+    id = "00801SECONDCOMPNdemo"
+
+    def found(work):
+        login = users.login_of(work, demo_world.USERNAME)
+        organizations.found(work, "Second Company", because="of the test", id=id, mfa_enabled=False)
+        made = users.add_user(work, first_name="Ada", last_name="A", email=login.name)
+        assert made.login_id == login.id
+
+    desk.writes(found, None)
+    return id

@@ -18,21 +18,14 @@ from billfold.kit.addresses import may_be_public
 from billfold.kit.errors import Refusal, Unusable
 from billfold.settings import load
 from tests.desk import START
-from tests.test_webhooks import SUBSCRIPTIONS, Receiver, subscribes
+from tests.receiver import Receiver
+from tests.test_webhooks import SUBSCRIPTIONS, subscribes
 
 
 @pytest.fixture
 def desk(desk):
     desk.signs_in()
     return desk
-
-
-@pytest.fixture
-def receiver(desk):
-    receiver = Receiver(desk)
-    receiver.url = desk.runner.run(receiver.open())
-    yield receiver
-    desk.runner.run(receiver.close())
 
 
 def numbers_of(desk) -> dict[str, str]:

@@ -8,7 +8,8 @@ import pytest
 from billfold import demo_world
 from billfold.kit import agenda
 from billfold.kit.agenda import AgendaItem
-from tests.test_webhooks import Receiver, subscribes
+from tests.receiver import Receiver
+from tests.test_webhooks import subscribes
 
 BACKLOG = 400
 

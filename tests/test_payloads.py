@@ -18,7 +18,8 @@ from billfold.events.samples_v3 import sample
 from billfold.funding.bank_accounts import BankAccount, Status
 from billfold.kit.lifecycle import LIFECYCLES
 from tests.desk import EVENTS, V3, Desk
-from tests.test_webhooks import SUBSCRIPTIONS, Receiver, subscribes
+from tests.receiver import Receiver
+from tests.test_webhooks import SUBSCRIPTIONS, subscribes
 
 CONTRACT = yaml.safe_load((Path(__file__).parent / "contract" / "webhooks.yaml").read_text())
 NOTIFICATIONS = {

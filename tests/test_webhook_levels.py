@@ -19,7 +19,8 @@ from billfold.kit import agenda
 from billfold.kit.secrets import digest
 from billfold.kit.work import Caller
 from tests.desk import EVENTS, START, V3, vendor_of
-from tests.test_webhooks import SUBSCRIPTIONS, Receiver, request_of
+from tests.receiver import Receiver
+from tests.test_webhooks import SUBSCRIPTIONS, request_of
 
 CHILD = {
     "name": "Child Ltd",
@@ -88,14 +89,6 @@ class Callers:
 @pytest.fixture
 def callers(desk) -> Callers:
     return Callers(desk)
-
-
-@pytest.fixture
-def receiver(desk):
-    receiver = Receiver(desk)
-    receiver.url = desk.runner.run(receiver.open())
-    yield receiver
-    desk.runner.run(receiver.close())
 
 
 def owner_of(level: str) -> str:
