@@ -6,13 +6,14 @@ import signal
 import sys
 import time
 
-from bench import lists, machine, others, payments, rates, starts
+from bench import deliveries, lists, machine, others, payments, rates, starts
 from bench.databases import POSTGRES, SQLITE, Databases
 from bench.load import CONNECTIONS
 from bench.report import Report
 
 PARTS = {
-    "rates": rates, "others": others, "payments": payments, "lists": lists, "starts": starts,
+    "rates": rates, "others": others, "payments": payments, "lists": lists, "deliveries": deliveries,
+    "starts": starts,
 }  # fmt: skip
 TITLE = "How fast Billfold is"
 KINDS = {"sqlite": SQLITE, "postgres": POSTGRES}

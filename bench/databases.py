@@ -25,12 +25,17 @@ class Data:
     def file(self) -> str:
         return str(self.folder / "billfold.db")
 
-    def serve(self, workers: int = 1) -> list[str]:
-        command = [sys.executable, "-m", "billfold.cli", "serve", "--no-worker"]
-        command += ["--data", str(self.folder), "--port", "{port}"]
+    def serve(self, workers: int = 1, worker: bool = False) -> list[str]:
+        """`worker`: also what is due is done."""
+        command = [sys.executable, "-m", "billfold.cli", "serve", "--data", str(self.folder)]
+        command += ["--port", "{port}"] if worker else ["--port", "{port}", "--no-worker"]
         if self.url:
             command += ["--database", self.url, "--workers", str(workers)]
         return command
+
+    def work(self) -> list[str]:
+        command = [sys.executable, "-m", "billfold.cli", "work", "--data", str(self.folder)]
+        return [*command, "--database", self.url]
 
     def ask(self, text: str) -> list[tuple]:
         if self.url:

@@ -45,7 +45,7 @@ from billfold.events.outbox import DELIVER, write_events
 from billfold.events.payloads_v3 import render
 from billfold.examples import EXAMPLES
 from billfold.funding import bank_accounts_v3
-from billfold.kit import agenda, secrets, travel
+from billfold.kit import agenda, secrets, travel, worker
 from billfold.kit.database import open_database
 from billfold.kit.environment import Environment, claim, stored_now
 from billfold.kit.errors import NO_LONGER_SERVED, Refusal, Unavailable
@@ -75,11 +75,11 @@ STILL_SERVED = {"_control", "healthz", "metrics"}
 log = logging.getLogger("billfold")
 
 
-def post(work: Work) -> None:
-    """What a unit of work leaves behind beside its rows."""
+def post(work: Work) -> bool:
+    """What a unit of work leaves behind beside its rows; whether some of it is due already."""
     write_events(work, render)
     audit.write_traces(work)
-    agenda.write_plans(work)
+    return agenda.write_plans(work)
 
 
 async def check(billfold: "Billfold") -> None:
@@ -120,7 +120,7 @@ class Site:
         self.watch = watch
         self.under = under
         self.sender = Sender(policy, self.watch)
-        self.environment.handlers[DELIVER] = make_deliverer(self.sender.send)
+        self.environment.handlers[DELIVER] = make_deliverer(self.environment, self.sender.send)
         self.messenger = Messenger(
             Carriers(settings.sms_url, settings.sms_token, settings.smtp, settings.mail_from)
         )
@@ -190,12 +190,12 @@ class Site:
         if self.settings.worker:
             self._workers = [
                 asyncio.create_task(keep(partial(do, self.environment), do.__name__))
-                for do in (agenda.work_forever, travel.resume)
+                for do in (worker.work_forever, travel.resume)
             ]
 
     async def close(self) -> None:
-        for worker in self._workers:
-            worker.cancel()
+        for task in self._workers:
+            task.cancel()
         await asyncio.gather(*self._workers, return_exceptions=True)
         await self.sender.close()
         await self.messenger.close()

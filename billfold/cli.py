@@ -80,6 +80,8 @@ def serve(
 @plainly
 def work(data: Data = None, database: Database = None, policy: PolicyName = None) -> None:
     """Work on the agenda (settlement, deliveries) and serve nothing; for PostgreSQL."""
+    import uvloop
+
     settings, _ = load(data=data, database=database, policy=policy, worker=True)
     if not settings.database:
         raise Unusable("SQLite has one writing process, which is `billfold serve`; use --database")
@@ -93,7 +95,7 @@ def work(data: Data = None, database: Database = None, policy: PolicyName = None
             print(f"billfold: working on the agenda of {place(settings)}", flush=True)
             await stop.wait()
 
-    asyncio.run(run())
+    uvloop.run(run())
 
 
 @app.command()

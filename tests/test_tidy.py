@@ -182,7 +182,9 @@ CROSSINGS: dict[str, str] = {
     # One unit goes on in an organization for which a rule above gave its reason.
     "kit/work.py": "Work.for_organization, Work.on_behalf_of",
     # A partner hears of its own organizations.
-    "events/outbox.py": "write_events, event_of",
+    "events/outbox.py": "write_events, events_of",
+    # Deliveries of many owners are packed, and recorded, in one unit.
+    "events/delivery.py": "_pack_all, _record_all",
     # Whoever runs this server looks after its subscriptions.
     "events/history.py": "anybodys",
     # The first organization of a new sandbox is made by nobody.

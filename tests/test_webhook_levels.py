@@ -15,7 +15,7 @@ from billfold.access import credentials, organizations, sessions
 from billfold.events.catalog import SPEND_TYPES, TYPES
 from billfold.events.outbox import Delivery
 from billfold.events.samples_v3 import ENTITY_OF
-from billfold.kit import agenda
+from billfold.kit import agenda, worker
 from billfold.kit.secrets import digest
 from billfold.kit.work import Caller
 from tests.desk import EVENTS, START, V3, vendor_of
@@ -514,7 +514,7 @@ def test_two_workers_share_the_lanes(copied_postgres_url, open_desk):
         desk.vendor(f"V{number}")
 
     async def work() -> None:
-        workers = [asyncio.create_task(agenda.work_forever(each.environment)) for each in desks]
+        workers = [asyncio.create_task(worker.work_forever(each.environment)) for each in desks]
         async with asyncio.timeout(20):
             while min(len(each.got) for each in receivers) < 30:
                 await asyncio.sleep(0.02)

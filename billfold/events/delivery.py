@@ -4,25 +4,31 @@ The network call stands between two units of work, inside neither. A crash leave
 run out: what was sent may be sent again, with the same event id (at least once).
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import timedelta
+from itertools import groupby
+from typing import TypeVar
 
 from msgspec import Struct, json
 
 from billfold.events import attempts as log
 from billfold.events import outbox, subscriptions
 from billfold.events.catalog import version_said
-from billfold.events.outbox import Delivery, DeliveryState, Event, event_of, said
+from billfold.events.outbox import Delivery, DeliveryState, Event, said
 from billfold.events.subscriptions import Subscription
 from billfold.kit import agenda
 from billfold.kit.agenda import AgendaItem
-from billfold.kit.environment import Environment
+from billfold.kit.batches import Batches, to_the_end
+from billfold.kit.environment import Environment, stored_clock
 from billfold.kit.secrets import signature
 from billfold.kit.work import Work
 
 SIGNATURE_HEADER = "x-bill-sha-signature"
 # The one status that counts; 204 and a redirect are failures.
 WELL = 200
+ITEMS = "the agenda does what was planned, for the owner that planned it"
+
+T = TypeVar("T")
 
 
 class Answered(Struct, frozen=True):
@@ -45,6 +51,21 @@ class Parcel(Struct, frozen=True):
     late_seconds: float | None = None
 
 
+class Wanted(Struct, frozen=True):
+    """A delivery that is due, and who is to get it."""
+
+    delivery: Delivery
+    subscription: Subscription
+
+
+class Sent(Struct, frozen=True):
+    """What came of an item; without a parcel it was not sent, because nobody wanted it any more."""
+
+    item: AgendaItem
+    parcel: Parcel | None
+    answered: Answered | None
+
+
 Send = Callable[[Parcel], Awaitable[Answered]]
 
 
@@ -65,36 +86,63 @@ def body_of(work: Work, event: Event, subscription_id: str) -> bytes:
     return b'{"metadata":' + json.encode(metadata) + b"," + said(work, event)[1:]
 
 
-def make_deliverer(send: Send) -> agenda.Handler:
-    """The agenda's handler of deliveries; `send` is what reaches the network."""
+def make_deliverer(environment: Environment, send: Send) -> agenda.Handler:
+    """The agenda's handler of an environment's deliveries; `send` is what reaches the network. What
+    is to be packed, and what was sent, of several at one moment is one unit of work."""
 
-    async def deliver(environment: Environment, item: AgendaItem) -> None:
-        parcel = await environment.read(lambda work: _packed(work, item.subject_id), item.caller)
+    packed: dict[str, Parcel | None] = {}
+
+    def pack_all(items: list[AgendaItem]) -> Awaitable[list[Parcel | None]]:
+        return environment.read(lambda work: _pack_all(work, items), items[0].caller)
+
+    async def record_all(sent: list[Sent]) -> list[AgendaItem | None]:
+        """Says with which one each goes on, which is packed then."""
+
+        def unit(work: Work) -> tuple[dict[str, AgendaItem], list[Parcel | None]]:
+            done = _record_all(work, sent)
+            following = agenda.follow(work, done) if environment.goes_on else {}
+            return following, _pack_all(work, list(following.values()))
+
+        following, parcels = await environment.write(unit, sent[0].item.caller)
+        packed.update((item.id, one) for item, one in zip(following.values(), parcels, strict=True))
+        return [following.get(one.item.id) for one in sent]
+
+    packing, recording = Batches(pack_all), Batches(record_all)
+
+    async def deliver(_: Environment, item: AgendaItem) -> AgendaItem | None:
+        parcel = packed.pop(item.id) if item.id in packed else await packing.do(item)
         answered = await send(parcel) if parcel else None
-
-        def record(work: Work) -> None:
-            if not agenda.finish(work, item):
-                return  # It took so long that another has it, who tells it again.
-            if parcel and answered:
-                _record(work, item.subject_id, parcel, answered)
-            else:
-                _stop(work, item.subject_id)
-
-        await environment.write(record, item.caller)
+        return await to_the_end(recording.do(Sent(item, parcel, answered)))
 
     return deliver
 
 
-def _packed(work: Work, errand: str) -> Parcel | None:
+def _pack_all(work: Work, items: list[AgendaItem]) -> list[Parcel | None]:
+    stored_clock(work)  # Another process may have changed a subscription.
+    parcels: dict[str, Parcel | None] = {}
+    for owner_id, some in _by_owner(items, lambda item: item):
+        with work.on_behalf_of(owner_id, because=ITEMS):
+            work.find_all(Delivery, [_delivery_id(item.subject_id) for item in some])
+            wanted = {item.id: _wanted(work, item.subject_id) for item in some}
+            events = outbox.events_of(work, [each.delivery for each in wanted.values() if each])
+            for id, each in wanted.items():
+                parcels[id] = _packed(work, each, events[each.delivery.id]) if each else None
+    return [parcels[item.id] for item in items]
+
+
+def _wanted(work: Work, errand: str) -> Wanted | None:
     """None when nobody wants it any more."""
     delivery = work.find(Delivery, _delivery_id(errand))
-    found = work.rows(Subscription, id=delivery.subscription_id)
-    if not found or not found[0].enabled or not _is_due(delivery, errand):
-        return None
-    (subscription,) = found
-    if delivery.spell != subscription.spell:
-        return None
-    body = body_of(work, event_of(work, delivery), subscription.id)
+    for subscription in work.settled(Subscription):
+        if subscription.id == delivery.subscription_id:
+            current = subscription.enabled and delivery.spell == subscription.spell
+            return Wanted(delivery, subscription) if current and _is_due(delivery, errand) else None
+    return None
+
+
+def _packed(work: Work, wanted: Wanted, event: Event) -> Parcel:
+    delivery, subscription = wanted.delivery, wanted.subscription
+    body = body_of(work, event, subscription.id)
     key = work.secrets.open(subscription.key, subscription.id)
     headers = {"content-type": "application/json", SIGNATURE_HEADER: signature(key, body)}
     if work.policy.standard_webhooks:
@@ -123,10 +171,30 @@ def _is_due(delivery: Delivery, errand: str) -> bool:
     return delivery.state is DeliveryState.PENDING and errand in (delivery.errand, delivery.id)
 
 
-def _record(work: Work, errand: str, parcel: Parcel, answered: Answered) -> None:
-    delivery = work.hold(Delivery, _delivery_id(errand))
-    if not _is_due(delivery, errand):
+def _record_all(work: Work, sent: list[Sent]) -> list[AgendaItem]:
+    """Which of the items were ours still; who took so long that another has it leaves it to that one,
+    who tells it again."""
+    stored_clock(work)
+    done: list[AgendaItem] = []
+    for owner_id, some in _by_owner(sent, lambda one: one.item):
+        with work.on_behalf_of(owner_id, because=ITEMS):
+            ours = agenda.finish_all(work, [one.item for one in some])
+            kept = [one for one in some if one.item.id in ours]
+            work.hold_all(Delivery, sorted(_delivery_id(one.item.subject_id) for one in kept))
+            for one in kept:
+                _record(work, one)
+            done += [one.item for one in kept]
+    return done
+
+
+def _record(work: Work, sent: Sent) -> None:
+    delivery = work.hold(Delivery, _delivery_id(sent.item.subject_id))
+    if not _is_due(delivery, sent.item.subject_id):
         return  # It was sent again meanwhile, and what comes of that counts.
+    parcel, answered = sent.parcel, sent.answered
+    if parcel is None or answered is None:
+        work.change(delivery, state=DeliveryState.STOPPED)
+        return
     log.note(
         work, delivery.id, parcel.url, parcel.headers, status_code=answered.status,
         answer=answered.body, failure=answered.failure, milliseconds=answered.milliseconds,
@@ -143,7 +211,12 @@ def _record(work: Work, errand: str, parcel: Parcel, answered: Answered) -> None
         subscriptions.give_up(work, delivery.subscription_id)
 
 
-def _stop(work: Work, errand: str) -> None:
-    delivery = work.hold(Delivery, _delivery_id(errand))
-    if _is_due(delivery, errand):
-        work.change(delivery, state=DeliveryState.STOPPED)
+def _by_owner(each: list[T], item_of: Callable[[T], AgendaItem]) -> Iterator[tuple[str, list[T]]]:
+    """In the order in which rows are locked, by everyone: of owners, and of items."""
+
+    def place(one: T) -> tuple[str, str]:
+        item = item_of(one)
+        return item.organization_id, item.id
+
+    for owner_id, some in groupby(sorted(each, key=place), lambda one: item_of(one).organization_id):
+        yield owner_id, list(some)

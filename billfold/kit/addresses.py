@@ -1,5 +1,6 @@
 """Network addresses as they are written: which are this machine, which may be the internet's."""
 
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 # Ways to write an IPv4 address as one of IPv6, by which a gateway would lead to it: its last bits.
@@ -8,6 +9,7 @@ _AROUND_IPV4 = tuple(
 )
 
 
+@lru_cache
 def is_loopback(host: str) -> bool:
     """A name that is not an address and not localhost is somebody else's."""
     try:

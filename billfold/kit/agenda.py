@@ -11,15 +11,16 @@ up the others; what it was is in the log and in its row.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
 from msgspec.structs import replace
 
 from billfold.kit.clock import real
-from billfold.kit.database import select_to_change
+from billfold.kit.database import filled_up, select_among_to_change, select_to_change
 from billfold.kit.environment import Environment, stored_clock
 from billfold.kit.errors import Unavailable
 from billfold.kit.tables import Record, table
@@ -27,12 +28,8 @@ from billfold.kit.work import SYSTEM_USER, Caller, Work
 
 LEASE = timedelta(seconds=60)
 TAKEN_MAX = 100
-# Each waits for a receiver mostly. So many lanes whose receivers are dead keep nobody else waiting
-# as go into it by fours; each is given up within minutes.
-FLYING_MAX = 2_048
 # Of one lane those at work are among its first few, whoever does them.
 LANE_MAX = 4
-PAUSE_SECONDS = 0.2
 FAILURES_MAX = 5
 FAILURE_PAUSE = timedelta(seconds=2)
 # Twice as long each time.
@@ -63,23 +60,58 @@ class AgendaItem(Record, frozen=True):
         return Caller(self.organization_id, SYSTEM_USER, trusted=True)
 
 
-Handler = Callable[[Environment, AgendaItem], Awaitable[None]]
+# Does an item, and may say with which one of its lane to go on, which it has leased: that one is not
+# lost when it is cancelled (`to_the_end`).
+Handler = Callable[[Environment, AgendaItem], Awaitable[AgendaItem | None]]
 
-FREE = (
-    sa.select(AgendaItem.table)
+_IS_FREE = sa.or_(
+    AgendaItem.c.leased_until.is_(None),
+    AgendaItem.c.leased_until <= sa.bindparam("real", type_=AgendaItem.c.leased_until.type),
+)
+ALONE = (
+    sa.select(AgendaItem.c.id)
     .where(AgendaItem.c.parked == sa.bindparam("parked"))
-    .where(AgendaItem.c.lane == sa.bindparam("lane"))
+    .where(AgendaItem.c.lane == "")
     .where(AgendaItem.c.due <= sa.bindparam("until"))
-    .where(
-        sa.or_(
-            AgendaItem.c.leased_until.is_(None),
-            AgendaItem.c.leased_until <= sa.bindparam("real", type_=AgendaItem.c.leased_until.type),
-        )
-    )
+    .where(_IS_FREE)
     .order_by(AgendaItem.c.due, AgendaItem.c.id)
     .limit(sa.bindparam("most", type_=sa.Integer))
 )
-# Those at work among them: what is taken first is done first.
+
+
+def _first_in_lanes() -> sa.Select:
+    """The first few of each lane, whoever is at them; from lane to lane by the index, however many
+    items each has."""
+
+    def next_lane(after: Any) -> Any:
+        each = AgendaItem.table.alias()
+        return (
+            sa.select(sa.func.min(each.c.lane))
+            .where(each.c.parked == sa.bindparam("parked"), each.c.lane > after)
+            .scalar_subquery()
+        )
+
+    def place(lane: Any, number: int) -> Any:
+        each = AgendaItem.table.alias()
+        return (
+            sa.select(each.c.id)
+            .where(each.c.parked == sa.bindparam("parked"), each.c.lane == lane)
+            .where(each.c.due <= sa.bindparam("until"))
+            .order_by(each.c.due, each.c.id)
+            .limit(1)
+            .offset(number)
+            .correlate(lanes)
+            .scalar_subquery()
+        )
+
+    lanes = sa.select(next_lane("").label("lane")).cte("lanes", recursive=True)
+    lanes = lanes.union_all(sa.select(next_lane(lanes.c.lane)).where(lanes.c.lane.is_not(None)))
+    places = (place(lanes.c.lane, number).label("id") for number in range(LANE_MAX))
+    first = sa.union_all(*(sa.select(id).select_from(lanes) for id in places)).subquery()
+    return sa.select(first.c.id).where(first.c.id.is_not(None))
+
+
+IN_LANES = _first_in_lanes()
 HEAD = (
     sa.select(AgendaItem.table)
     .where(AgendaItem.c.parked == sa.bindparam("parked"))
@@ -88,14 +120,20 @@ HEAD = (
     .order_by(AgendaItem.c.due, AgendaItem.c.id)
     .limit(LANE_MAX)
 )
-# From lane to lane by the index, however many items each has.
-NEXT_LANE = (
-    sa.select(AgendaItem.c.lane)
-    .where(AgendaItem.c.parked == sa.bindparam("parked"))
-    .where(AgendaItem.c.lane > sa.bindparam("lane"))
-    .order_by(AgendaItem.c.lane)
-    .limit(1)
-)
+
+
+@lru_cache
+def _free(size: int) -> sa.Select:
+    ids: list[Any] = [sa.bindparam(f"id{place}") for place in range(size)]
+    return sa.select(AgendaItem.table).where(AgendaItem.c.id.in_(ids), _IS_FREE)
+
+
+@lru_cache
+def _taken(size: int) -> sa.Select:
+    """Another worker's items are passed over, not waited for."""
+    return _free(size).with_for_update(skip_locked=True)
+
+
 _IN_LANE = (
     sa.select(AgendaItem.c.due)
     .where(AgendaItem.c.parked == sa.bindparam("parked"))
@@ -105,8 +143,6 @@ _IN_LANE = (
     .subquery()
 )
 WAITING = sa.select(sa.func.count(), sa.func.min(_IN_LANE.c.due, type_=AgendaItem.c.due.type))
-# Another worker's items are passed over, not waited for.
-TAKEN = FREE.with_for_update(skip_locked=True)
 PARKED = sa.select(sa.func.count()).where(AgendaItem.c.parked == sa.bindparam("parked"))
 PLANNED = PARKED.where(AgendaItem.c.due <= sa.bindparam("until"))
 FIRST = (
@@ -150,11 +186,27 @@ def finish(work: Work, item: AgendaItem) -> bool:
     return bool(work.connection.values(ENDED, id=item.id, lease=item.leased_until))
 
 
-def write_plans(work: Work) -> None:
-    for owner_id, due, kind, subject_id, lane in work.planned:
+def finish_all(work: Work, items: list[AgendaItem]) -> set[str]:
+    """`finish` of several of one owner; says of which it is true, by their ids."""
+    statement, values = select_among_to_change(AgendaItem, "id", [item.id for item in items])
+    values["organization_id"] = work.organization_id
+    there = {item.id: item for item in work.connection.rows(AgendaItem, statement, values)}
+    ours = [
+        item.id
+        for item in items
+        if item.id in there and there[item.id].leased_until == item.leased_until
+    ]
+    work.connection.delete_all(AgendaItem, ours)
+    return set(ours)
+
+
+def write_plans(work: Work) -> bool:
+    """Says whether something that was planned is due already."""
+    planned, work.planned = work.planned, []
+    for owner_id, due, kind, subject_id, lane in planned:
         id = work.ids.new("agenda_item", work.now)
         work.insert(AgendaItem(id, owner_id, due, kind, subject_id, lane=lane))
-    work.planned = []
+    return any(due <= work.now for _, due, *_ in planned)
 
 
 def first_due(work: Work) -> datetime | None:
@@ -194,35 +246,51 @@ def take(work: Work, until: datetime, most: int) -> list[AgendaItem]:
 
     Of a lane, however long, only the first few are at work, so that a receiver who is slow or dead
     holds up nobody but itself; among lanes who has waited longest comes first."""
-    now = real()
-    values = {"parked": False, "until": until, "real": now, "most": most, "lane": ""}
-    lease = {"leased_until": now + LEASE}
-    items = work.connection.rows(AgendaItem, TAKEN, values)
-    for lane in _lanes(work):
-        # Two workers at once would each see the same few free.
-        if work.connection.try_lock(f"lane {lane}"):
-            items += _free(work, lane, until, now)
-    items = sorted(items, key=_turn)[:most]
-    for item in items:
-        work.connection.update(AgendaItem, item.id, lease)
+    return _lease(work, _due(work, until, most))
+
+
+def follow(work: Work, done: list[AgendaItem]) -> dict[str, AgendaItem]:
+    """Lease what comes next in the lanes of items that were finished in this unit, for each of them
+    one at most, by their ids. During a jump nothing: it does it in order itself."""
+    if stored_clock(work).walking_to:
+        return {}
+    ended: dict[str, list[str]] = {}
+    for item in done:
+        ended.setdefault(item.lane, []).append(item.id)
+    now, wanted = real(), []
+    for lane, ids in ended.items():
+        values = {"parked": False, "lane": lane, "until": work.now}
+        first = work.connection.rows(AgendaItem, HEAD, values)
+        free = [item for item in first if item.leased_until is None or item.leased_until <= now]
+        wanted += free[: len(ids)]
+    return {ended[item.lane].pop(): item for item in _lease(work, wanted)}
+
+
+def _due(work: Work, until: datetime, most: int) -> list[AgendaItem]:
+    """What may be begun, in its order."""
+    values = {"parked": False, "until": until, "real": real(), "most": most}
+    found = [*work.connection.values(ALONE, **values), *work.connection.values(IN_LANES, **values)]
+    return sorted(_those(work, _free, [id for (id,) in found]), key=_turn)[:most]
+
+
+def _lease(work: Work, items: list[AgendaItem]) -> list[AgendaItem]:
+    """Those of them that are free still."""
+    lease = {"leased_until": real() + LEASE}
+    items = sorted(_those(work, _taken, [item.id for item in items]), key=_turn)
+    work.connection.update_all(AgendaItem, [*lease], [{"id": item.id, **lease} for item in items])
     return [replace(item, **lease) for item in items]
+
+
+def _those(work: Work, statement: Callable[[int], sa.Select], ids: list[str]) -> list[AgendaItem]:
+    if not ids:
+        return []
+    filled = filled_up(ids)
+    values = {f"id{place}": id for place, id in enumerate(filled)}
+    return work.connection.rows(AgendaItem, statement(len(filled)), values | {"real": real()})
 
 
 def _turn(item: AgendaItem) -> tuple[datetime, str]:
     return item.due, item.id
-
-
-def _lanes(work: Work) -> Iterator[str]:
-    lane = ""
-    while found := work.connection.values(NEXT_LANE, parked=False, lane=lane):
-        ((lane,),) = found
-        yield lane
-
-
-def _free(work: Work, lane: str, until: datetime, now: datetime) -> list[AgendaItem]:
-    """What may be begun of a lane: those of its first few that nobody is at."""
-    first = work.connection.rows(AgendaItem, HEAD, {"parked": False, "lane": lane, "until": until})
-    return [item for item in first if item.leased_until is None or item.leased_until <= now]
 
 
 def release_all(work: Work) -> None:
@@ -230,7 +298,7 @@ def release_all(work: Work) -> None:
     work.connection.execute(work.connection.compiled(RELEASED).text, [])
 
 
-def _put_back(work: Work, item: AgendaItem, **fields: Any) -> None:
+def put_back(work: Work, item: AgendaItem, **fields: Any) -> None:
     """Change an item that was not done, unless it is in another's hands by now."""
     mine = {"id": item.id, "leased_until": item.leased_until}
     if work.connection.rows(AgendaItem, select_to_change(AgendaItem, *mine), mine):
@@ -244,75 +312,33 @@ async def run_due(environment: Environment) -> int:
     return len(items)
 
 
-async def work_forever(environment: Environment) -> None:
-    """Do what falls due, until cancelled. A slow receiver keeps nobody waiting but itself."""
-    flying: dict[asyncio.Task, AgendaItem] = {}
-    try:
-        while True:
-            try:
-                items = await take_due(environment, min(TAKEN_MAX, FLYING_MAX - len(flying)))
-            except Unavailable as trouble:
-                log.error("the agenda waits for the database: %s", trouble)
-                items = []
-            for item in items:
-                task = asyncio.create_task(do(environment, item))
-                flying[task] = item
-                task.add_done_callback(flying.pop)
-            if not items and flying:
-                # Where one of a lane ends another may begin.
-                await asyncio.wait(flying, timeout=PAUSE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-            elif not items:
-                await asyncio.sleep(PAUSE_SECONDS)
-            elif len(flying) == FLYING_MAX:
-                await asyncio.wait(flying, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        await _let_go(environment, flying)
-
-
-async def _let_go(environment: Environment, flying: dict[asyncio.Task, AgendaItem]) -> None:
-    """Give back what is not done, so that the next worker need not wait for leases to run out."""
-    items = list(flying.values())
-    for task in list(flying):
-        task.cancel()
-    await asyncio.gather(*flying, return_exceptions=True)
-
-    def release(work: Work) -> None:
-        for item in items:
-            _put_back(work, item, leased_until=None)
-
-    if items:
-        await environment.write(release)
-
-
 async def take_due(environment: Environment, most: int) -> list[AgendaItem]:
     """Lease what is due; nothing during a jump, which does it in order itself."""
 
-    def is_due(work: Work) -> bool:
-        walking = stored_clock(work).walking_to
-        if walking:
-            return False
-        now = real()
-        values = {"parked": False, "until": work.now, "real": now, "most": 1, "lane": ""}
-        if work.connection.rows(AgendaItem, FREE, values):
-            return True
-        return any(_free(work, lane, work.now, now) for lane in _lanes(work))
+    def look(work: Work) -> list[AgendaItem]:
+        return [] if stored_clock(work).walking_to else _due(work, work.now, most)
 
     def take_now(work: Work) -> list[AgendaItem]:
-        return [] if stored_clock(work).walking_to else take(work, work.now, most)
+        return [] if stored_clock(work).walking_to else _lease(work, due)
 
     # Asked by a read first: a worker with nothing to do writes nothing.
-    if most == 0 or not await environment.read(is_due):
+    if most == 0 or not (due := await environment.read(look)):
         return []
     return await environment.write(take_now)
 
 
 async def do(environment: Environment, item: AgendaItem) -> bool:
     """Do one item; says whether that went well."""
+    well, _ = await attempt(environment, item)
+    return well
+
+
+async def attempt(environment: Environment, item: AgendaItem) -> tuple[bool, AgendaItem | None]:
+    """Do one item; says whether that went well, and with which one to go on (`follow`)."""
     try:
-        await _do_patiently(environment, item)
-        return True
+        return True, await _do_patiently(environment, item)
     except Unavailable:
-        return False  # It is tried again when its lease is over.
+        return False, None  # It is tried again when its lease is over.
     except Exception as error:
         log.exception("agenda item %s of kind %s failed", item.id, item.kind)
         failures = item.failures + 1
@@ -322,11 +348,11 @@ async def do(environment: Environment, item: AgendaItem) -> bool:
             "parked": failures >= FAILURES_MAX,
             "leased_until": real() + FAILURE_PAUSE * failures,
         }
-        await environment.write(lambda work: _put_back(work, item, **fields), item.caller)
-        return False
+        await environment.write(lambda work: put_back(work, item, **fields), item.caller)
+        return False, None
 
 
-async def _do_patiently(environment: Environment, item: AgendaItem) -> None:
+async def _do_patiently(environment: Environment, item: AgendaItem) -> AgendaItem | None:
     """The database's trouble is not the item's: it is tried again for as long as it is leased.
 
     What was done although nobody could say so is not done again: then the item is gone."""

@@ -120,10 +120,7 @@ class Connection:
         compiled = self.compiled(insert_into(record))
         # A record's fields are its table's columns, in order.
         ordered = [compiled.ordered(list(msgspec.structs.astuple(row))) for row in rows]
-        if len(ordered) == 1:
-            self.execute(compiled.text, ordered[0])
-        else:
-            self.execute_many(compiled.text, ordered)
+        self._for_each(compiled.text, ordered)
 
     def insert_new(self, row: Record, unique: str = "id") -> bool:
         """Add a row unless one with its id, or with what else is unique, is there; waits for whoever
@@ -140,15 +137,20 @@ class Connection:
     def update_all(self, record: type[Record], names: list[str], rows: list[dict[str, Any]]) -> None:
         """Rows of which the same columns change; each is a dictionary of them and its id."""
         compiled = self.compiled(update_of(record, *names))
-        ordered = [compiled.arguments(row) for row in rows]
-        if len(ordered) == 1:
-            self.execute(compiled.text, ordered[0])
-        else:
-            self.execute_many(compiled.text, ordered)
+        self._for_each(compiled.text, [compiled.arguments(row) for row in rows])
+
+    def _for_each(self, text: str, rows: list[list]) -> None:
+        if len(rows) == 1:
+            self.execute(text, rows[0])
+        elif rows:
+            self.execute_many(text, rows)
 
     def delete(self, record: type[Record], id: str) -> None:
+        self.delete_all(record, [id])
+
+    def delete_all(self, record: type[Record], ids: Iterable[str]) -> None:
         compiled = self.compiled(delete_from(record))
-        self.execute(compiled.text, compiled.arguments({"id": id}))
+        self._for_each(compiled.text, [compiled.arguments({"id": id}) for id in ids])
 
 
 class Database(Protocol):
@@ -263,12 +265,16 @@ def select_to_rely_on(record: type[Record], *names: str) -> sa.Select:
 def select_among(
     record: type[Record], name: str, ids: list[str], only: str | None = None
 ) -> tuple[sa.Select, dict[str, Any]]:
-    """Rows with one of many values, or one column of them. The list is filled up to a power of two,
-    so that few statements serve every length."""
-    size = 1 << (len(ids) - 1).bit_length()
-    filled = ids + ids[-1:] * (size - len(ids))
+    """Rows with one of many values, or one column of them."""
+    filled = filled_up(ids)
     values = {f"id{place}": id for place, id in enumerate(filled)}
-    return _select_among(record, name, size, only), values
+    return _select_among(record, name, len(filled), only), values
+
+
+def filled_up(ids: list[str]) -> list[str]:
+    """Up to a power of two, so that few statements serve every length."""
+    size = 1 << (len(ids) - 1).bit_length()
+    return ids + ids[-1:] * (size - len(ids))
 
 
 def select_among_to_change(

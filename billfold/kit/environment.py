@@ -48,16 +48,21 @@ class Environment:
     secrets: Secrets
     policy: Policy
     ids: Ids
-    post: Callable[[Work], None]
+    # Says whether it has planned what is due already.
+    post: Callable[[Work], bool]
     passwords: Passwords
     clock: Clock = field(default_factory=Clock)
     known: Known = field(default_factory=Known)
     # What is done with an agenda item, by its kind.
-    handlers: dict[str, Callable[["Environment", Any], Awaitable[None]]] = field(default_factory=dict)
+    handlers: dict[str, Callable[["Environment", Any], Awaitable[Any]]] = field(default_factory=dict)
     # Whose demo world it holds, if any.
     world: str | None = None
     # Who keeps this installation's environments, where this is the first of them.
     host: Any = None
+    # That something may be due which was not.
+    stirred: asyncio.Event = field(default_factory=asyncio.Event)
+    # Whether whoever has done an item of a lane takes the next with it: a worker that has room for it.
+    goes_on: bool = False
     # One jump through time after the other.
     journeys: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -75,18 +80,20 @@ class Environment:
     async def write(self, do: Callable[[Work], T], caller: Caller | None = None) -> T:
         """Run a rule; its rows, events and plans are committed together, then it is answered."""
 
-        def complete(work: Work) -> T:
+        def complete(work: Work) -> tuple[T, bool]:
             answer = do(work)
-            self.post(work)
+            due = self.post(work)
             work.write()
             if work.stirs:
                 set_clock(work)  # Under its new version nobody remembers what was before.
-            return answer
+            return answer, due
 
-        answer, work = await self.database.write(self._unit(complete, caller))
+        (answer, due), work = await self.database.write(self._unit(complete, caller))
         self.clock.adopt(work.clock_state)
         if work.learnt:
             self.known.note(work.clock_state[0], work.learnt)
+        if due:
+            self.stirred.set()
         return answer
 
     async def read_at_length(self, do: Callable[[Work], T]) -> T:

@@ -1,0 +1,70 @@
+"""What many ask for at one moment is done by one unit of work."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import Generic, TypeVar
+
+from billfold.kit.errors import Unavailable
+
+Asked = TypeVar("Asked")
+Answer = TypeVar("Answer")
+# Bounds how long one unit takes.
+BATCH_MAX = 64
+
+
+class Batches(Generic[Asked, Answer]):
+    """`do_all` is given what has been asked for since it was last begun, and answers each in order;
+    meanwhile the next batch gathers, and its callers wait for nothing else.
+
+    All of a batch happens or nothing. One that fails is done again one by one, so that only whoever
+    is to blame is told; the database's trouble is everyone's."""
+
+    def __init__(self, do_all: Callable[[list[Asked]], Awaitable[Sequence[Answer]]]) -> None:
+        self._do_all = do_all
+        self._waiting: deque[tuple[Asked, asyncio.Future[Answer]]] = deque()
+        self._at_work: asyncio.Task | None = None
+
+    def do(self, asked: Asked) -> asyncio.Future[Answer]:
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Answer] = loop.create_future()
+        self._waiting.append((asked, answer))
+        if self._at_work is None:
+            # It begins when the loop turns: what is asked for in this turn goes with it.
+            self._at_work = loop.create_task(self._work())
+        return answer
+
+    async def _work(self) -> None:
+        try:
+            while self._waiting:
+                batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), BATCH_MAX))]
+                # Whoever was cancelled before its turn wants nothing any more.
+                if batch := [each for each in batch if not each[1].done()]:
+                    await self._answer(batch)
+        finally:
+            self._at_work = None
+
+    async def _answer(self, batch: list[tuple[Asked, asyncio.Future[Answer]]]) -> None:
+        try:
+            found = await self._do_all([asked for asked, _ in batch])
+        except Exception as error:
+            if isinstance(error, Unavailable) or len(batch) == 1:
+                for _, answer in batch:
+                    if not answer.done():
+                        answer.set_exception(error)
+            else:
+                for each in batch:
+                    await self._answer([each])
+        else:
+            for (_, answer), one in zip(batch, found, strict=True):
+                if not answer.done():
+                    answer.set_result(one)
+
+
+async def to_the_end(doing: asyncio.Future[Answer]) -> Answer:
+    """What is half done is ended, also by who is cancelled meanwhile, and that is not raised then."""
+    while not doing.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.shield(doing)
+    return doing.result()

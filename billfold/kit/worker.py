@@ -1,0 +1,104 @@
+"""The worker: does what falls due until it is stopped; who is slow keeps nobody waiting but itself."""
+
+import asyncio
+import logging
+from contextlib import suppress
+
+from billfold.kit import agenda
+from billfold.kit.agenda import TAKEN_MAX, AgendaItem
+from billfold.kit.environment import Environment
+from billfold.kit.errors import Unavailable
+from billfold.kit.work import Work
+
+# Each waits for a receiver mostly. So many lanes whose receivers are dead keep nobody else waiting
+# as go into it by fours; each is given up within minutes.
+FLYING_MAX = 2_048
+# Between two looks for what falls due; what is planned for now in this process is seen at once.
+PAUSE_SECONDS = 0.2
+# At least, while there is something to do: looking costs the same for one as for many.
+BREATH_SECONDS = 0.005
+
+log = logging.getLogger("billfold.agenda")
+
+
+async def work_forever(environment: Environment) -> None:
+    """Do what falls due, until cancelled."""
+    worker = Worker(environment)
+    try:
+        while True:
+            await worker.look()
+    finally:
+        await worker.stop()
+
+
+class Worker:
+    """`flying` is what has been begun and is not done, by who is at it."""
+
+    def __init__(self, environment: Environment) -> None:
+        self.environment = environment
+        self.flying: dict[asyncio.Task, AgendaItem] = {}
+        self.stopping = False
+
+    async def look(self) -> None:
+        """Begin what is due, and wait until there may be more."""
+        loop, environment = asyncio.get_running_loop(), self.environment
+        environment.stirred.clear()
+        began, most = loop.time(), min(TAKEN_MAX, FLYING_MAX - len(self.flying))
+        taking = loop.create_task(self._begin(most))
+        try:
+            begun = await asyncio.shield(taking)
+        except asyncio.CancelledError:
+            await taking  # What was taken is given back like the rest.
+            raise
+        # Where there is no room those come first who have waited longest.
+        environment.goes_on = len(self.flying) < FLYING_MAX
+        if begun == 0 or begun < most:
+            # Not by wait_for, which before Python 3.12 may lose that it was cancelled.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(PAUSE_SECONDS):
+                    await environment.stirred.wait()
+            # What has ended meanwhile makes room for as many at once.
+            await asyncio.sleep(began + BREATH_SECONDS - loop.time())
+
+    async def _begin(self, most: int) -> int:
+        """Says how many were begun."""
+        try:
+            items = await agenda.take_due(self.environment, most)
+        except Unavailable as trouble:
+            log.error("the agenda waits for the database: %s", trouble)
+            return 0
+        for item in items:
+            self.flying[asyncio.create_task(self._fly(item))] = item
+        return len(items)
+
+    async def _fly(self, item: AgendaItem) -> None:
+        task = asyncio.current_task()
+        next_one: AgendaItem | None = item
+        assert task
+        while next_one and not self.stopping:
+            self.flying[task] = next_one
+            try:
+                _, next_one = await agenda.attempt(self.environment, next_one)
+            except Unavailable as trouble:
+                log.error("an agenda item is left to its lease: %s", trouble)
+                next_one = None
+        if next_one:
+            self.flying[task] = next_one  # It is not begun any more.
+        else:
+            del self.flying[task]
+            self.environment.stirred.set()  # Where one of a lane ends another may begin.
+
+    async def stop(self) -> None:
+        """Give back what is not done, so that the next worker need not wait for leases to run out."""
+        self.stopping, self.environment.goes_on = True, False
+        for task in list(self.flying):
+            task.cancel()
+        await asyncio.gather(*self.flying, return_exceptions=True)
+        items = list(self.flying.values())
+
+        def release(work: Work) -> None:
+            for item in items:
+                agenda.put_back(work, item, leased_until=None)
+
+        if items:
+            await self.environment.write(release)
