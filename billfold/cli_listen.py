@@ -125,7 +125,7 @@ class Receiver:
     def take(self, body: bytes, headers: dict[str, str]) -> int:
         """The status to answer with: that of the program behind."""
         mac = hmac.digest(self.key.encode(), body, hashlib.sha256)
-        right = hmac.compare_digest(base64.b64encode(mac).decode(), headers.get(SIGNATURE, ""))
+        right = hmac.compare_digest(base64.b64encode(mac), headers.get(SIGNATURE, "").encode())
         if not right:
             self.wrong += 1
         status = WELL if right else WRONG_SIGNATURE

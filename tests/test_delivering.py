@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+import time
 import uuid
 
 import pytest
@@ -192,7 +193,7 @@ def test_standard_webhooks_beside_bills(sqlite_url, open_desk):
         receiver = Receiver(desk)
         made = subscribes(desk, desk.runner.run(receiver.open()), "vendor.created")
         desk.vendor()
-        desk.advance(seconds=1)
+        desk.advance(minutes=20)  # A receiver's own clock does not travel.
         ((_, headers, body, _),) = receiver.got
         bills = hmac.new(made["securityKey"].encode(), body, hashlib.sha256).digest()
         assert base64.b64decode(headers["x-bill-sha-signature"]) == bills
@@ -204,7 +205,7 @@ def test_standard_webhooks_beside_bills(sqlite_url, open_desk):
     right = hmac.new(base64.b64decode(secret.removeprefix("whsec_")), signed, hashlib.sha256).digest()
     assert headers["webhook-signature"] == f"v1,{base64.b64encode(right).decode()}"
     assert headers["webhook-id"] == json.loads(body)["metadata"]["eventId"]
-    assert int(headers["webhook-timestamp"]) - START.timestamp() < 5
+    assert abs(int(headers["webhook-timestamp"]) - time.time()) < 60
 
 
 def test_numbers_of_deliveries(desk, receiver):

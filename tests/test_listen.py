@@ -3,6 +3,8 @@
 import json
 import signal
 import threading
+import urllib.error
+import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -72,6 +74,20 @@ def test_what_is_told_is_printed_and_handed_on_as_it_came(serve, listens, behind
     last = listener.lines.get(timeout=START_SECONDS_MAX)
     assert last == "1 notifications; 0 with a wrong signature\n"
     assert server.call("GET", f"{EVENTS}/subscriptions") == {"results": []}
+
+
+@pytest.mark.parametrize("signature", [None, "AAAA", "\xe9\xe9"])
+def test_who_does_not_have_the_key_is_refused(serve, listens, behind, signature):
+    server = serve()
+    listener = listens(server, "--forward-to", behind.url)
+    server.signs_in()
+    ((subscription),) = server.call("GET", f"{EVENTS}/subscriptions")["results"]
+    headers = {"x-bill-sha-signature": signature} if signature else {}
+    request = urllib.request.Request(subscription["notificationUrl"], b"{}", headers)
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(request, timeout=10)
+    assert (refused.value.code, behind.got) == (401, [])
+    assert "WRONG" in listener.lines.get(timeout=START_SECONDS_MAX)
 
 
 def test_a_failure_behind_is_tried_again(serve, listens, behind):

@@ -19,6 +19,7 @@ from billfold.events.subscriptions import Subscription
 from billfold.kit import agenda
 from billfold.kit.agenda import AgendaItem
 from billfold.kit.batches import Batches, to_the_end
+from billfold.kit.clock import real
 from billfold.kit.environment import Environment, stored_clock
 from billfold.kit.secrets import signature
 from billfold.kit.work import Work
@@ -146,7 +147,7 @@ def _packed(work: Work, wanted: Wanted, event: Event) -> Parcel:
     key = work.secrets.open(subscription.key, subscription.id)
     headers = {"content-type": "application/json", SIGNATURE_HEADER: signature(key, body)}
     if work.policy.standard_webhooks:
-        headers |= standard_headers(key, delivery.event_id, int(work.now.timestamp()), body)
+        headers |= standard_headers(key, delivery.event_id, int(real().timestamp()), body)
     first = delivery.round == 0 and delivery.attempts == 0
     late = (work.now - delivery.created_time).total_seconds() if first else None
     return Parcel(subscription.url, body, headers, late)
@@ -154,7 +155,8 @@ def _packed(work: Work, wanted: Wanted, event: Event) -> Parcel:
 
 def standard_headers(key: str, event_id: str, seconds: int, body: bytes) -> dict[str, str]:
     """As standardwebhooks.com has them, for receivers that verify by its libraries: their secret is
-    whsec_ and the base64 of BILL's key, because they decode what BILL's use as it is."""
+    whsec_ and the base64 of BILL's key, because they decode what BILL's use as it is. They compare the
+    time with that of their own machine, so it is this one's, wherever a sandbox's clock stands."""
     signed = signature(key, f"{event_id}.{seconds}.".encode() + body)
     return {
         "webhook-id": event_id, "webhook-timestamp": str(seconds),

@@ -22,7 +22,8 @@ def stamp(moment: datetime) -> str:
 def real() -> datetime:
     """The machine's time, to the millisecond, as the wire says it and both databases keep it.
 
-    Rules only leases, network time-outs, TLS dates, logs and metrics; business asks `work.now`."""
+    Rules only leases, network time-outs, TLS dates, others' clocks, logs and metrics; business asks
+    `work.now`."""
     return _moment(time.time_ns() // 1_000_000)
 
 
