@@ -113,7 +113,7 @@ def main() -> None:
     options.add_argument("--host", default="127.0.0.1")
     options.add_argument("--port", type=int, default=os.environ.get("PORT", "9000"))
     options.add_argument("--key", action="append", help="again for each; else BILL_WEBHOOK_KEYS")
-    far = "seconds between webhook-timestamp and now: more for a sandbox whose clock was moved"
+    far = "how many seconds webhook-timestamp may be from now"
     options.add_argument("--tolerance", type=int, default=300, help=far)
     asked = options.parse_args()
     keys = list(filter(None, asked.key or os.environ.get("BILL_WEBHOOK_KEYS", "").split()))

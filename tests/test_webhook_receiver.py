@@ -214,20 +214,17 @@ def test_a_sender_whose_key_is_not_known_is_refused(desk):
 
 
 def test_a_sender_whose_clock_was_moved(database_url, open_desk):
-    """An environment signs its own time; a receiver that shall hear it allows for that."""
+    """The time that is signed is the machine's, wherever a sandbox's clock stands."""
     callers = Callers(open_desk(database_url, start=None, standard_webhooks=True))
     callers.desk.advance(minutes=10)
-    for tolerance, expected in (("300", 401), ("1000", 200)):
-        made = callers.subscribes("organization", NOWHERE)
-        with running("--key", made["securityKey"], "--tolerance", tolerance) as program:
-            directed(callers, "organization", made, program.url)
-            callers.call("organization", "POST", f"{SUBSCRIPTIONS}/{made['id']}/test")
-            callers.desk.advance(seconds=1)
-            event = history(callers, "organization", made)[0]
-            assert event["statusCode"] == expected
-            if expected == 200:
-                assert program.line().split()[1] == event["id"]
-            callers.call("organization", "DELETE", f"{SUBSCRIPTIONS}/{made['id']}")
+    made = callers.subscribes("organization", NOWHERE)
+    with running("--key", made["securityKey"]) as program:
+        directed(callers, "organization", made, program.url)
+        callers.call("organization", "POST", f"{SUBSCRIPTIONS}/{made['id']}/test")
+        callers.desk.advance(seconds=1)
+        event = history(callers, "organization", made)[0]
+        assert event["statusCode"] == 200
+        assert program.line().split()[1] == event["id"]
 
 
 # Strangers
