@@ -1,0 +1,119 @@
+"""kill -9 of servers and workers while clients write and receivers are told of it: every committed
+change arrives at each subscription that hears it, with one body, and no other change does."""
+
+import asyncio
+import random
+import time
+
+import aiohttp
+import pytest
+
+from billfold import demo_world
+from tests.desk import V3
+from tests.proof import LONG
+from tests.proof.deliveries import Deliveries
+from tests.proof.fleet import Fleet, moves
+from tests.proof.receiver import SignedReceiver
+from tests.proof.writers import Noted, Writer
+from tests.server import Server
+
+pytestmark = pytest.mark.proof
+KILLS, EVENTS = (50, 5_000) if LONG else (10, 1_000)
+WRITERS = 8
+# So that deliveries are in flight whenever something is killed, and never far behind.
+BEHIND_MAX = 40
+# In the long form every so many kills the leases of the dead run out by themselves, in a minute.
+LEFT_ALONE = 10
+SECONDS_MAX = 1_800 if LONG else 120
+TYPES = ("vendor.created", "vendor.updated", "bill.created", "bill.updated")
+PARTNER_LOGIN = {
+    "appKey": demo_world.APPLICATION_KEY, "username": demo_world.PARTNER_USERNAME,
+    "password": demo_world.PARTNER_PASSWORD,
+}  # fmt: skip
+CHILD = {
+    "name": "Child Ltd",
+    "address": {"line1": "1 Way", "city": "Reno", "zipOrPostalCode": "89501", "country": "US"},
+}  # fmt: skip
+CY = {
+    "firstName": "Cy", "lastName": "Child", "email": "cy@child.example", "username": "cy-child-1",
+    "acceptTermsOfService": True,
+}  # fmt: skip
+
+
+def test_every_committed_change_arrives_and_no_other(database_url, folder, open_desk, figures):
+    noted, receiver, fleet = Noted(), SignedReceiver(), Fleet(database_url, folder)
+    try:
+        told = asyncio.run(story(fleet, noted, receiver))
+    finally:
+        fleet.end()
+    assert fleet.failures() == []
+    assert fleet.kills == KILLS and len(noted.answered) >= EVENTS
+    desk = open_desk(database_url, start=None)
+
+    def look(work) -> Deliveries:
+        deliveries = Deliveries(work)
+        deliveries.audit(noted, receiver)
+        return deliveries
+
+    found = desk.writes(look)  # Without the time limit of a read.
+    again = sum(len(bodies) - 1 for bodies in receiver.taken.values())
+    assert again, "nothing was in flight when something was killed"
+    figures(
+        kills=fleet.kills, events=len(found.events), in_doubt=len(noted.in_doubt),
+        committed_in_doubt=len(found.events) - len(noted.answered),
+        deliveries=len(found.deliveries), refused_once=len(receiver.refused),
+        delivered_again=again, **told,
+    )  # fmt: skip
+
+
+async def story(fleet: Fleet, noted: Noted, receiver: SignedReceiver) -> dict:
+    began = time.monotonic()
+    async with asyncio.timeout(SECONDS_MAX):
+        await receiver.open()
+        await fleet.rise(2)
+        everyone = await asyncio.to_thread(subscribe_all, fleet.servers[0], receiver)
+        keeps_up = lambda: len(noted.answered) - len(receiver.heard) < BEHIND_MAX
+        async with aiohttp.ClientSession() as http, asyncio.TaskGroup() as group:
+            for number in range(WRITERS):
+                writer = Writer(http, fleet, f"W{number}", everyone[number % len(everyone)], noted)
+                group.create_task(writer.run(EVENTS, keeps_up))
+            killing = group.create_task(kill(fleet, noted))
+        killed = time.monotonic()
+        # What was refused is tried again within the minute.
+        await moves(fleet.servers[0], advance={"minutes": 1})
+        await receiver.close()
+    seconds = f"{killed - began:.0f} and {time.monotonic() - killed:.0f} to settle"
+    return {"leases_of_the_dead": killing.result(), "seconds": seconds}
+
+
+async def kill(fleet: Fleet, noted: Noted) -> int:
+    """At random moments of the writing, each a little after; says how many leases the dead have left."""
+    left = 0
+    for number, moment in enumerate(sorted(random.sample(range(EVENTS), KILLS)), 1):
+        while len(noted.answered) < moment:
+            await asyncio.sleep(0.005)
+        await asyncio.sleep(random.uniform(0, 0.05))
+        await fleet.lose_one()
+        if not LONG or number % LEFT_ALONE:
+            left += await fleet.outwait_the_dead()
+    return left
+
+
+def subscribe_all(server: Server, receiver: SignedReceiver) -> list[dict]:
+    """Two subscriptions of the demo company, one of an organization that a partner has made, and one
+    of the partner. Answers with the headers of those who write: of either organization."""
+    server.signs_in()
+    ada = {"sessionId": server.session, "devKey": demo_world.DEVELOPER_KEY}
+    server.session = ""
+    pia = {"appKey": demo_world.APPLICATION_KEY}
+    pia["sessionId"] = server.call("POST", f"{V3}/partner/login", PARTNER_LOGIN)["sessionId"]
+    child = server.call("POST", f"{V3}/partner/organizations", CHILD, 201, **pia)["id"]
+    user = server.call("POST", f"{V3}/partner/users", CY, 201, organizationId=child, **pia)["id"]
+    asked = {"organizationId": child, "userId": user}
+    cy = {"devKey": demo_world.PARTNER_DEVELOPER_KEY}
+    cy["sessionId"] = server.call("POST", f"{V3}/partner/login-as-user", asked, **pia)["sessionId"]
+    receiver.subscribe_as("all", server, TYPES, **ada)
+    receiver.subscribe_as("bills", server, TYPES[2:], **ada)
+    receiver.subscribe_as("vendors", server, TYPES[:2], **cy)
+    receiver.subscribe_as("partner", server, TYPES, **pia)
+    return [ada, cy]
