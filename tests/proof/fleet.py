@@ -69,8 +69,8 @@ class Fleet:
         await asyncio.gather(*(asyncio.to_thread(self._work) for _ in victims))
 
     async def lose_one(self) -> None:
-        """Kill a server or a worker, whichever it is; another is started in its place."""
-        among = random.choice([each for each in (self.servers, self.workers) if each])
+        """Kill a worker, or now and then a server; another is started in its place."""
+        among = self.workers if self.workers and random.random() < 0.6 else self.servers
         start = self._work if among is self.workers else lambda: self._serve(*self.options)
         self._kill(random.choice(among), among)
         await asyncio.to_thread(start)

@@ -12,7 +12,7 @@ from collections import defaultdict
 from aiohttp import web
 
 TYPES = ("payment.updated",)
-SLOW_SECONDS_MAX = 0.03
+SLOW_SECONDS_MAX = 0.15
 REFUSED = 0.05
 
 
@@ -47,7 +47,7 @@ class Receiver:
 
 class SignedReceiver(Receiver):
     """Of several subscriptions, each with an address of its own: verifies every signature, takes a
-    while for some, and refuses some the first time. By subscription and event id the bodies that came."""
+    while for some, and refuses some the first time. By subscription and event id what came."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -4,11 +4,13 @@ change arrives at each subscription that hears it, with one body, and no other c
 import asyncio
 import random
 import time
+from dataclasses import dataclass
 
 import aiohttp
 import pytest
 
 from billfold import demo_world
+from billfold.kit.agenda import LEASE
 from tests.desk import V3
 from tests.proof import LONG
 from tests.proof.deliveries import Deliveries
@@ -20,10 +22,12 @@ from tests.server import Server
 pytestmark = pytest.mark.proof
 KILLS, EVENTS = (50, 5_000) if LONG else (10, 1_000)
 WRITERS = 8
-# So that deliveries are in flight whenever something is killed, and never far behind.
+STRETCH = EVENTS // KILLS
 BEHIND_MAX = 40
-# In the long form every so many kills the leases of the dead run out by themselves, in a minute.
-LEFT_ALONE = 10
+# In the long form every so many kills the leases of the dead are waited for, a minute.
+IN_TRUTH = 10
+# What was killed may hold up everything for as long as its leases last.
+STANDSTILL_SECONDS_MAX = 80
 SECONDS_MAX = 1_800 if LONG else 120
 TYPES = ("vendor.created", "vendor.updated", "bill.created", "bill.updated")
 PARTNER_LOGIN = {
@@ -66,18 +70,44 @@ def test_every_committed_change_arrives_and_no_other(database_url, folder, open_
     )  # fmt: skip
 
 
+@dataclass
+class Pace:
+    """So that deliveries are in flight whenever something is killed, what is told is never far behind
+    what is written; and what is written, not a stretch before whatever was killed is there again."""
+
+    noted: Noted
+    receiver: SignedReceiver
+    until: int = STRETCH
+
+    def allows(self) -> bool:
+        return len(self.noted.answered) < self.until and self.behind < BEHIND_MAX
+
+    @property
+    def behind(self) -> int:
+        return len(self.noted.answered) - len(self.receiver.heard)
+
+    async def reaches(self, moment: int) -> None:
+        """Wait until so much is written."""
+        try:
+            async with asyncio.timeout(STANDSTILL_SECONDS_MAX):
+                while len(self.noted.answered) < moment:
+                    await asyncio.sleep(0.005)
+        except TimeoutError:
+            raise AssertionError(f"{self.behind} events are not heard of") from None
+
+
 async def story(fleet: Fleet, noted: Noted, receiver: SignedReceiver) -> dict:
     began = time.monotonic()
     async with asyncio.timeout(SECONDS_MAX):
         await receiver.open()
         await fleet.rise(2)
         everyone = await asyncio.to_thread(subscribe_all, fleet.servers[0], receiver)
-        keeps_up = lambda: len(noted.answered) - len(receiver.heard) < BEHIND_MAX
+        pace = Pace(noted, receiver)
         async with aiohttp.ClientSession() as http, asyncio.TaskGroup() as group:
+            killing = group.create_task(kill(fleet, pace))
             for number in range(WRITERS):
                 writer = Writer(http, fleet, f"W{number}", everyone[number % len(everyone)], noted)
-                group.create_task(writer.run(EVENTS, keeps_up))
-            killing = group.create_task(kill(fleet, noted))
+                group.create_task(writer.run(EVENTS, pace.allows))
         killed = time.monotonic()
         # What was refused is tried again within the minute.
         await moves(fleet.servers[0], advance={"minutes": 1})
@@ -86,16 +116,19 @@ async def story(fleet: Fleet, noted: Noted, receiver: SignedReceiver) -> dict:
     return {"leases_of_the_dead": killing.result(), "seconds": seconds}
 
 
-async def kill(fleet: Fleet, noted: Noted) -> int:
-    """At random moments of the writing, each a little after; says how many leases the dead have left."""
+async def kill(fleet: Fleet, pace: Pace) -> int:
+    """At a random moment of each stretch; says how many leases the dead have left."""
     left = 0
-    for number, moment in enumerate(sorted(random.sample(range(EVENTS), KILLS)), 1):
-        while len(noted.answered) < moment:
-            await asyncio.sleep(0.005)
+    for number in range(1, KILLS + 1):
+        await pace.reaches(pace.until - random.randrange(STRETCH))
         await asyncio.sleep(random.uniform(0, 0.05))
         await fleet.lose_one()
-        if not LONG or number % LEFT_ALONE:
+        if LONG and number % IN_TRUTH == 0:
+            await asyncio.sleep(LEASE.total_seconds())
+        else:
             left += await fleet.outwait_the_dead()
+        pace.until += STRETCH
+    await pace.reaches(EVENTS)
     return left
 
 

@@ -2,12 +2,13 @@
 and remember which of that was answered and of which nobody knows."""
 
 import asyncio
+import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import aiohttp
 
-from tests.desk import V3, bill_of, vendor_of
+from tests.desk import bill_of, vendor_of
 from tests.proof.clients import Asker, Kept, Trouble
 from tests.proof.fleet import Fleet
 
@@ -66,8 +67,7 @@ class Writer(Asker):
     async def _chooses_a_server(self) -> None:
         while not self.fleet.servers:
             await asyncio.sleep(PAUSE_SECONDS)
-        self.number += 1
-        self.base = self.fleet.servers[self.number % len(self.fleet.servers)].base
+        self.base = random.choice(self.fleet.servers).base
 
     async def _write(self, method: str, path: str, body: Callable, told: str) -> str:
         while not self.may_write():
