@@ -31,8 +31,8 @@ class Deliveries:
 
     def audit(self, noted: Noted, receiver: SignedReceiver) -> None:
         self.tell_each_committed_change_once(noted)
-        self.are_all_delivered()
         self.have_all_arrived(receiver)
+        self.are_all_settled()
 
     def tell_each_committed_change_once(self, noted: Noted) -> None:
         told = [(mark_in(self.said[id]), event) for id, event in self.events.items()]
@@ -46,16 +46,18 @@ class Deliveries:
         last: dict[str, str] = {}
         for mark, (_, subject_id) in sorted(found.items()):
             last[subject_id] = mark
-        assert last == self.marks, "rows and events differ"
+        untrue, untold = last.items() - self.marks.items(), self.marks.items() - last.items()
+        assert last == self.marks, f"told, but not so: {untrue}; so, but not told: {untold}"
         created = {id for type, id in found.values() if type.endswith(".created")}
-        assert created == self.marks.keys()
+        assert created == self.marks.keys(), "the creation of some was not told"
 
-    def are_all_delivered(self) -> None:
-        assert all(subscription.enabled for subscription in self.subscriptions)
-        assert Counter(each.state for each in self.deliveries) == {"DELIVERED": len(self.deliveries)}
+    def are_all_settled(self) -> None:
+        assert all(subscription.enabled for subscription in self.subscriptions), "one was given up"
+        states = Counter(each.state for each in self.deliveries)
+        assert states == {"DELIVERED": len(self.deliveries)}, states
         planned = Counter((each.subscription_id, each.event_id) for each in self.deliveries)
-        assert planned == dict.fromkeys(self.expected(), 1)
-        assert self.left == []
+        assert planned == dict.fromkeys(self.expected(), 1), "not what was to be heard was delivered"
+        assert self.left == [], f"{len(self.left)} items are left on the agenda"
 
     def expected(self) -> set[tuple[str, str]]:
         """By subscription and event: what is to be heard, by the rules and not by the outbox."""
@@ -69,9 +71,10 @@ class Deliveries:
 
     def have_all_arrived(self, receiver: SignedReceiver) -> None:
         """At least once, always the same to the byte, rightly signed; and nothing else has."""
-        assert receiver.wrong == []
+        assert receiver.wrong == [], "signatures are wrong"
         arrived, expected = receiver.taken.keys(), self.expected()
-        assert {each.id for each in self.subscriptions} == {id for id, _ in expected}
+        silent = {each.id for each in self.subscriptions} - {id for id, _ in expected}
+        assert not silent, "a subscription has nothing to hear"
         lost, invented = expected - arrived, (arrived | receiver.refused.keys()) - expected
         assert not lost, f"{len(lost)} of {len(expected)} have never arrived"
         assert not invented, f"{len(invented)} have arrived that were never committed"
@@ -88,7 +91,7 @@ class Deliveries:
                 "eventId": event_id, "subscriptionId": subscription_id, "version": "1",
                 "organizationId": event.organization_id, "eventType": event.event_type,
             }  # fmt: skip
-            assert json.loads(body) == {"metadata": metadata} | self.said[event_id]
+            assert json.loads(body) == {"metadata": metadata} | self.said[event_id], body
 
 
 def listeners_of(event: Event) -> set[str]:
