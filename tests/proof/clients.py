@@ -54,14 +54,42 @@ class Trouble(Exception):
         self.done = {NOT_DONE: False, IN_DOUBT: None}[message]
 
 
-class Client:
+class Asker:
+    """Asks on behalf of a session, and tells what was not done from what nobody knows."""
+
+    def __init__(self, http: aiohttp.ClientSession, base: str, headers: dict, kept: Kept) -> None:
+        self.http, self.base, self.headers, self.kept = http, base, headers, kept
+
+    async def _ask(self, method, path, body=None, good=200, undone=None, those=()):
+        """The answer; what a 503 says was not done is noted in `undone`."""
+        began = time.monotonic()
+        limit = aiohttp.ClientTimeout(ANSWER_SECONDS_MAX)
+        async with self.http.request(
+            method, f"{self.base}{V3}/{path}", json=body, headers=self.headers, timeout=limit
+        ) as answer:
+            said = await answer.json()
+        self.kept.slowest = max(self.kept.slowest, time.monotonic() - began)
+        if answer.status in (good if isinstance(good, tuple) else (good,)):
+            return said
+        code, message = said[0]["code"], said[0]["message"]
+        if code in ("BDC_1109", "BDC_1356"):
+            raise Ended
+        assert answer.status == 503 and code == "BDC_1001", f"{path}: {answer.status} {said}"
+        self.kept.troubles.append(message)
+        trouble = Trouble(message)
+        if trouble.done is False and undone is not None:
+            undone |= those
+        raise trouble
+
+
+class Client(Asker):
     """Signs in, files bills, pays them in bulk, cancels some and lists them, until stopped or alone.
 
     Every second one's vendor is paid by ACH, the others' by check."""
 
     def __init__(self, http: aiohttp.ClientSession, base: str, name: str, kept: Kept) -> None:
-        self.http, self.base, self.name, self.kept = http, base, name, kept
-        self.headers = {"devKey": demo_world.DEVELOPER_KEY}
+        super().__init__(http, base, {"devKey": demo_world.DEVELOPER_KEY}, kept)
+        self.name = name
         self.stopped = self.lost = False
         self.number = 0
 
@@ -140,24 +168,3 @@ class Client:
         listed = {bill["id"] for bill in (await self._ask("GET", path))["results"]}
         assert mine <= listed or len(listed) == 100
         self.kept.lists += 1
-
-    async def _ask(self, method, path, body=None, good=200, undone=None, those=()):
-        """The answer; what a 503 says was not done is noted in `undone`."""
-        began = time.monotonic()
-        limit = aiohttp.ClientTimeout(ANSWER_SECONDS_MAX)
-        async with self.http.request(
-            method, f"{self.base}{V3}/{path}", json=body, headers=self.headers, timeout=limit
-        ) as answer:
-            said = await answer.json()
-        self.kept.slowest = max(self.kept.slowest, time.monotonic() - began)
-        if answer.status in (good if isinstance(good, tuple) else (good,)):
-            return said
-        code, message = said[0]["code"], said[0]["message"]
-        if code in ("BDC_1109", "BDC_1356"):
-            raise Ended
-        assert answer.status == 503 and code == "BDC_1001", f"{path}: {answer.status} {said}"
-        self.kept.troubles.append(message)
-        trouble = Trouble(message)
-        if trouble.done is False and undone is not None:
-            undone |= those
-        raise trouble

@@ -6,13 +6,21 @@ from datetime import datetime, timedelta
 
 import aiohttp
 import psutil
+import psycopg
 
+from billfold.kit.agenda import LEASE
+from billfold.kit.clock import real
 from billfold.payables import disbursements
 from tests.proof.clients import CODE
 from tests.server import Process, Server, Worker, place_of
 
 CLOCK = "/_control/clock"
 JUMP_SECONDS_MAX = 1800
+# By then whoever lives has done what it had begun, unless the machine is very busy.
+DONE_SECONDS = 0.3
+# By then whoever lives has taken what is free.
+TAKEN_SECONDS_MAX = 5
+FREED = "UPDATE agenda SET leased_until = NULL WHERE leased_until < %s"
 
 
 class Fleet:
@@ -20,8 +28,10 @@ class Fleet:
     not, and two workers beside them."""
 
     def __init__(self, url: str, folder) -> None:
-        self.place = place_of(url)
+        self.url, self.place = url, place_of(url)
         self.folder = folder
+        # Where there are workers, servers do not work.
+        self.options = ["--no-worker"] if self.place else []
         self.servers: list[Server] = []
         self.workers: list[Worker] = []
         self.all: list[Process] = []
@@ -33,7 +43,7 @@ class Fleet:
             makes = [self._serve]
         else:
             servers = [["--workers", "2"]] if round_ % 2 else [[], []]
-            makes = [lambda o=options: self._serve("--no-worker", *o) for options in servers]
+            makes = [lambda o=options: self._serve(*self.options, *o) for options in servers]
             makes += [self._work] * (2 - len(self.workers))
         await asyncio.gather(*(asyncio.to_thread(make) for make in makes))
 
@@ -59,6 +69,25 @@ class Fleet:
             await asyncio.sleep(random.uniform(0, 0.4))
             self._kill(worker, self.workers)
         await asyncio.gather(*(asyncio.to_thread(self._work) for _ in victims))
+
+    async def lose_one(self) -> None:
+        """Kill a worker, or now and then a server; another is started in its place."""
+        among = self.workers if self.workers and random.random() < 0.6 else self.servers
+        start = self._work if among is self.workers else lambda: self._serve(*self.options)
+        self._kill(random.choice(among), among)
+        await asyncio.to_thread(start)
+
+    async def outwait_the_dead(self, truly: bool = False) -> int:
+        """Until the leases of those who have died are over, which is a minute, or as if it were; says
+        how many of theirs were left even then.
+
+        On SQLite whoever starts frees them: nobody else can be there."""
+        if not self.place:
+            return 0
+        died = real()
+        await asyncio.sleep(LEASE.total_seconds() + TAKEN_SECONDS_MAX if truly else DONE_SECONDS)
+        async with await psycopg.AsyncConnection.connect(self.url) as connection:
+            return (await connection.execute(FREED, [died + LEASE])).rowcount
 
     def lose_servers(self) -> None:
         for server in list(self.servers):
