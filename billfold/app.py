@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route, Router
 
-from billfold import control, control_environments, demo_world
+from billfold import control, control_environments, control_snapshots, demo_world
 from billfold.access import (
     health_v3,
     messages,
@@ -63,7 +63,7 @@ from billfold.v2 import sign_in as sign_in_v2
 VOICES = (
     sessions_v3, mfa_v3, users_v3, partners_v3, organizations_v3, verifications_v3,
     bank_accounts_v3, vendors_v3, bills_v3, payments_v3, subscriptions_v3, history_v3, health_v3,
-    control, control_environments, sign_in_v2, server_v2, payables_v2, payments_v2,
+    control, control_environments, control_snapshots, sign_in_v2, server_v2, payables_v2, payments_v2,
 )  # fmt: skip
 TROUBLE_PAUSE_SECONDS = 1.0
 GARBAGE_MAX = 20_000

@@ -21,6 +21,7 @@ from billfold import (
     cli_keys,
     cli_listen,
     cli_sign_up,
+    cli_snapshots,
     cli_webhooks,
 )
 from billfold.cli_data import Data, Database, PolicyName, asked, place, plainly, prepared
@@ -45,6 +46,7 @@ app.command("import")(cli_carry.import_)
 app.add_typer(cli_keys.app, name="keys")
 app.add_typer(cli_webhooks.app, name="webhooks")
 app.add_typer(cli_environments.app, name="env")
+app.add_typer(cli_snapshots.app, name="snapshot")
 
 
 @app.command()

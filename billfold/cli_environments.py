@@ -6,15 +6,13 @@ the first one, or the one that is meant, is in production."""
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import quote
 
 import typer
 
-from billfold.cli_data import AsJson, Data, Database, PolicyName, on_data, plainly
-from billfold.cli_sandbox import HERE, Sandbox, Url
-from billfold.settings import load
+from billfold.cli_data import AsJson, Data, Database, PolicyName, plainly
+from billfold.cli_sandbox import HERE, Url, there
 
 app = typer.Typer(
     help="Environments beside the first: of a running sandbox, or of the data that is named.",
@@ -30,7 +28,9 @@ Name = Annotated[str, typer.Argument(help="The environment.")]
 def create(
     name: Name,
     policy: Annotated[str | None, typer.Option(help="sandbox or production.")] = None,
-    source: Annotated[str | None, typer.Option("--from", help="An environment to copy.")] = None,
+    source: Annotated[
+        str | None, typer.Option("--from", help="What is copied: another, or a snapshot.")
+    ] = None,
     ephemeral: Annotated[bool, typer.Option(help="Removed after an hour without use.")] = False,
     url: Url = HERE,
     data: Data = None,
@@ -40,9 +40,9 @@ def create(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make an environment, with a demo world of its own or as a copy of another one."""
+    """Make an environment, with a demo world of its own or as a copy of another or of a snapshot."""
     asked = {"name": name, "policy": policy, "from": source, "ephemeral": ephemeral}
-    made = _there(url, data, database, first_policy)(
+    made = there(url, data, database, first_policy)(
         "POST", ALL, {key: value for key, value in asked.items() if value}
     )
     if as_json:
@@ -63,7 +63,7 @@ def list_all(
     as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Every environment, its policy, its state and its base URL."""
-    found = _there(url, data, database, policy)("GET", ALL)
+    found = there(url, data, database, policy)("GET", ALL)
     if as_json:
         print(json.dumps(found, indent=2))
         return
@@ -83,7 +83,7 @@ def migrate_keys(
     policy: PolicyName = None,
 ) -> None:
     """Copy an environment's developer keys into another one; organizations and users stay."""
-    done = _there(url, data, database, policy)(
+    done = there(url, data, database, policy)(
         "POST", f"{ALL}/{quote(name, safe='')}/migrate-keys", {"to": to}
     )
     print(f"developer keys copied from {name} to {to}: {done['copied']}")
@@ -102,7 +102,7 @@ def sunset(
 ) -> None:
     """Give an environment its last day: from now on every answer tells it."""
     asked = {"date": date, "successor": successor}
-    done = _there(url, data, database, policy)("POST", f"{ALL}/{quote(name, safe='')}/sunset", asked)
+    done = there(url, data, database, policy)("POST", f"{ALL}/{quote(name, safe='')}/sunset", asked)
     print(f"{name} is served until {done['sunsetDate']}; then its clients go on to {done['successor']}")
 
 
@@ -113,20 +113,5 @@ def remove(
     policy: PolicyName = None,
 ) -> None:  # fmt: skip
     """Remove an environment with everything in it."""
-    _there(url, data, database, policy)("DELETE", f"{ALL}/{quote(name, safe='')}")
+    there(url, data, database, policy)("DELETE", f"{ALL}/{quote(name, safe='')}")
     print(f"{name} is removed")
-
-
-def _there(url: str, data: str | None, database: str | None, policy: str | None) -> Callable[..., Any]:
-    """How to ask: a running sandbox, or the data itself where it is named."""
-    if data is None and database is None:
-        return Sandbox(url).ask
-
-    def ask(method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        from billfold.control_environments import by_hand
-
-        settings, _ = load(data=data, database=database, policy=policy)
-        said = json.dumps(body).encode()
-        return on_data(settings, lambda environment: by_hand(environment, method, path, said))
-
-    return ask

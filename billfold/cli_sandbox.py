@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Callable
 from typing import Annotated, Any
 from urllib.error import HTTPError, URLError
 from urllib.request import ProxyHandler, Request, build_opener
 
 import typer
 
+from billfold.cli_data import on_data
 from billfold.kit.errors import Unusable
+from billfold.settings import load
 
 HERE = "http://127.0.0.1:8080"
 # A copy of a large environment takes its time.
@@ -73,3 +76,19 @@ def _why(status: int, said: bytes) -> str:
         return "; ".join(problem["message"] for problem in json.loads(said))
     except (ValueError, TypeError, KeyError):
         return f"the server answered {status}, which no Billfold sandbox does here"
+
+
+def there(url: str, data: str | None, database: str | None, policy: str | None) -> Callable[..., Any]:
+    """How to ask the control API: of a running sandbox, or the data itself where it is named."""
+    if data is None and database is None:
+        return Sandbox(url).ask
+
+    def ask(method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        from billfold.app import PATHS
+        from billfold.control_environments import by_hand
+
+        settings, _ = load(data=data, database=database, policy=policy)
+        said = json.dumps(body).encode()
+        return on_data(settings, lambda environment: by_hand(PATHS, environment, method, path, said))
+
+    return ask

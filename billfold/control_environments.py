@@ -51,9 +51,9 @@ class EnvironmentState(StrEnum):
 
 
 class EnvironmentRequest(Wire, forbid_unknown_fields=True):
-    """`from` names an environment that is copied, as it is at one moment, with its keys and people but
-    without its sessions. Without it a sandbox gets a demo world of its own. An ephemeral one is removed
-    when nobody has used it for an hour."""
+    """`from` names an environment that is copied, as it is at one moment, or a snapshot: with its keys
+    and people but without its sessions. Without it a sandbox gets a demo world of its own. An ephemeral
+    one is removed when nobody has used it for an hour."""
 
     name: str
     policy: str | None = None
@@ -124,9 +124,9 @@ async def create_environment(
     environment: Environment, request: EnvironmentRequest, arrival: Arrival
 ) -> EnvironmentView:
     """Make an environment beside the first: a database, a clock, keys and people of its own."""
-    host = _host(environment)
+    host = host_of(environment)
     if request.from_:
-        await _check_controlled(host, request.from_, arrival)
+        check_controlled(await host.found(request.from_, State.SNAPSHOT), arrival)
     made = await making.create(
         host, request.name, request.policy, request.from_ or None, request.ephemeral
     )
@@ -141,9 +141,10 @@ async def create_environment(
 async def list_environments(environment: Environment, arrival: Arrival) -> EnvironmentList:
     """All of them, the first included, in the order of their names. Credentials are each one's own to
     tell: `/env/{name}/_control/credentials`."""
-    host = _host(environment)
+    host = host_of(environment)
     await host.refresh()
-    return EnvironmentList([await _view(host, each, arrival) for each in host.listed.values()])
+    environments = [each for each in host.listed.values() if each.state is not State.SNAPSHOT]
+    return EnvironmentList([await _view(host, each, arrival) for each in environments])
 
 
 @operations.post(
@@ -154,7 +155,7 @@ async def migrate_keys(
 ) -> MigrationResponse:
     """Copy the developer keys of an environment into another one. Organizations, users and what is
     theirs stay; a key that is there already is not copied twice."""
-    return MigrationResponse(await making.migrate_keys(_host(environment), name, request.to))
+    return MigrationResponse(await making.migrate_keys(host_of(environment), name, request.to))
 
 
 @operations.post(
@@ -165,16 +166,16 @@ async def set_sunset(
 ) -> EnvironmentView:
     """Give an environment its last day. From now on every answer tells it (`Sunset`, and the successor
     as `Link`); after it the APIs answer 410 with BDC_1005, v2 in its envelope."""
-    host = _host(environment)
-    await _check_controlled(host, name, arrival)
+    host = host_of(environment)
+    check_controlled(await host.found(name), arrival)
     return await _view(host, await making.end(host, name, request.date, request.successor), arrival)
 
 
 @operations.delete(ONE, CONTROL, status=204, refuses=[NO_ENVIRONMENT, INVALID_VALUE, NOT_POSSIBLE])
 async def remove_environment(environment: Environment, name: str, arrival: Arrival) -> None:
     """Remove an environment with everything in it. The first one stays."""
-    host = _host(environment)
-    await _check_controlled(host, name, arrival)
+    host = host_of(environment)
+    check_controlled(await host.found(name), arrival)
     await making.remove(host, name)
 
 
@@ -203,16 +204,16 @@ def _account_of(made: Made) -> str:
     return derived("bank_account", made.organization_id, "pays")
 
 
-def _host(environment: Environment) -> Host:
+def host_of(environment: Environment) -> Host:
     """Raises BDC_1121 (404) anywhere but in the first environment, which keeps the others."""
     if environment.host is None:
         raise Refusal(NO_SUCH_API, "environments are managed in the first one")
     return environment.host
 
 
-async def by_hand(environment: Environment, method: str, path: str, body: bytes) -> Any:
-    """An operation of this file, for who has data and key and needs no server."""
-    operation, arguments = Paths(operations).find(method, path)
+async def by_hand(paths: Paths, environment: Environment, method: str, path: str, body: bytes) -> Any:
+    """An operation of the control API, for who has data and key and needs no server."""
+    operation, arguments = paths.find(method, path)
     if operation.body_name:
         arguments[operation.body_name] = decode(operation.decoder, body)
     if operation.arrival_name:
@@ -220,12 +221,11 @@ async def by_hand(environment: Environment, method: str, path: str, body: bytes)
     return msgspec.to_builtins(await operation.do(environment, **arguments))
 
 
-async def _check_controlled(host: Host, name: str, arrival: Arrival) -> None:
-    """Whoever sits at this machine may do anything to a sandbox. Somebody's books are ended, removed
-    and copied by who has their data and their key: `billfold env … --data`."""
-    controlled = POLICIES[(await host.found(name)).policy].controlled
-    if not controlled and arrival.peer != BY_HAND:
-        raise Refusal(NOT_POSSIBLE, f"{name} is a production: use `billfold env` with --data")
+def check_controlled(each: Listed, arrival: Arrival) -> None:
+    """Whoever sits at this machine may do anything to a sandbox. Somebody's books are ended, removed,
+    copied and put back by who has their data and their key: `billfold env … --data`."""
+    if not POLICIES[each.policy].controlled and arrival.peer != BY_HAND:
+        raise Refusal(NOT_POSSIBLE, f"{each.id} is a production: use `billfold env` with --data")
 
 
 async def _view(host: Host, each: Listed, arrival: Arrival) -> EnvironmentView:

@@ -20,9 +20,10 @@ PLACES = {
     "kit": "kit", "door": "door", "control": "voices", "demo_world": "voices", "examples": "voices",
     "app": "app",
     "cli": "cli", "cli_carry": "cli", "cli_data": "cli", "cli_environments": "cli", "cli_keys": "cli",
-    "cli_listen": "cli", "cli_sandbox": "cli", "cli_sign_up": "cli", "cli_webhooks": "cli",
+    "cli_listen": "cli", "cli_sandbox": "cli", "cli_sign_up": "cli", "cli_snapshots": "cli",
+    "cli_webhooks": "cli",
     "console": "voices",
-    "control_environments": "voices", "v2": "voices",
+    "control_environments": "voices", "control_snapshots": "voices", "v2": "voices",
 }  # fmt: skip
 # The wall between rules and the wire: no rule knows what speaks HTTP.
 HTTP = {"starlette", "uvicorn", "aiohttp", "httpx2", "httpx", "urllib3"}

@@ -151,7 +151,7 @@ class Host:
         """Take away what was left half made or half removed, and what was ephemeral and is over."""
 
         def may_go(each: Listed) -> bool:
-            if each.state is not State.ACTIVE:
+            if each.state in listed.HALF_DONE:
                 return True
             return listed.is_over(each) and each.id not in self._open and not self.heirs(each.id)
 
@@ -280,8 +280,7 @@ class Host:
             await site.close()
 
     def is_there(self, name: str) -> bool:
-        found = self.listed.get(name)
-        return found is not None and found.state is State.ACTIVE
+        return self._state_of(name) is State.ACTIVE
 
     def _is_current(self, name: str) -> bool:
         """Whether what is open under a name is what is listed: another process may have removed it and
@@ -348,13 +347,18 @@ class Host:
             return self.settings.database_url
         return self.place.beside(name)
 
-    async def found(self, name: str) -> Listed:
-        """Raises NO_ENVIRONMENT (404) for one that is not there."""
-        if not self.is_there(name) and not self.alone:
+    async def found(self, name: str, *or_as: State) -> Listed:
+        """An environment, or what is kept under this name in another of some states; raises
+        NO_ENVIRONMENT (404) for one that is not there."""
+        states = (State.ACTIVE, *or_as)
+        if self._state_of(name) not in states and not self.alone:
             await self.refresh()  # Another process may just have made it.
-        if not self.is_there(name):
+        if self._state_of(name) not in states:
             raise Refusal(NO_ENVIRONMENT, name)
         return self.listed[name]
+
+    def _state_of(self, name: str) -> State | None:
+        return self.listed[name].state if name in self.listed else None
 
 
 async def _is_late(site: Site) -> bool:

@@ -1,6 +1,7 @@
 """The list of an installation's environments, which lies in the database of the first.
 
-Each of the others has a database of its own. One that is being made, or removed, is listed as such
+Each of the others has a database of its own, and so has a snapshot, which is one that nobody enters: it
+shares their names, and a copy is made of either. One that is being made, or removed, is listed as such
 before anything is done and until all of it is, and its database is claimed meanwhile: whoever finds one
 so that nobody claims, after a crash, takes it away.
 """
@@ -22,16 +23,21 @@ EPHEMERAL_IDLE_MAX = timedelta(hours=1)
 class State(StrEnum):
     MAKING = "MAKING"
     ACTIVE = "ACTIVE"
+    # How an environment was, at one moment.
+    SNAPSHOT = "SNAPSHOT"
     REMOVING = "REMOVING"
+
+
+HALF_DONE = (State.MAKING, State.REMOVING)
 
 
 @table("environments")
 class Listed(Record, frozen=True):
     """An environment; `id` is its name. Its times are the machine's.
 
-    `world` names the environment whose demo world it began with, which after a fork is another's.
-    `sunset_date` is the last day, in Pacific time, on which it is served; `successor` the environment
-    that goes on, or a URL. `lease` says until when whoever makes or removes it need not be doubted."""
+    `origin` names the environment of which a snapshot is, and `world` the one whose demo world it began
+    with, which after a fork is another's. `sunset_date` is the last day, in Pacific time, on which it
+    is served; `successor` the environment that goes on, or a URL."""
 
     policy: str
     state: State
@@ -41,6 +47,7 @@ class Listed(Record, frozen=True):
     ephemeral: bool = False
     sunset_date: date | None = None
     successor: str | None = None
+    origin: str | None = None
 
 
 def list_first(work: Work, name: str, policy: str, world: str | None) -> None:
@@ -58,10 +65,13 @@ def is_taken(work: Work, name: str) -> bool:
     return work.connection.first(Listed, id=name) is not None
 
 
-def begin(work: Work, name: str, policy: str, world: str | None, ephemeral: bool) -> None:
+def begin(
+    work: Work, name: str, policy: str, world: str | None, *, ephemeral: bool = False,
+    origin: str | None = None,
+) -> None:  # fmt: skip
     """Raises BDC_1143 (422) for a name that is taken."""
     now = real()
-    made = Listed(name, policy, State.MAKING, now, now, world, ephemeral=ephemeral)
+    made = Listed(name, policy, State.MAKING, now, now, world, ephemeral=ephemeral, origin=origin)
     if not work.connection.insert_new(made):
         raise Refusal(NOT_POSSIBLE, f"name: there is an environment {name} already")
 
@@ -69,7 +79,7 @@ def begin(work: Work, name: str, policy: str, world: str | None, ephemeral: bool
 def complete(work: Work, name: str) -> None:
     """From here on it is there. Raises NO_ENVIRONMENT where it was taken away meanwhile."""
     found = _held(work, name, State.MAKING)
-    work.change(found, state=State.ACTIVE)
+    work.change(found, state=State.SNAPSHOT if found.origin else State.ACTIVE)
 
 
 def end(work: Work, name: str, day: date, successor: str) -> None:

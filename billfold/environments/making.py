@@ -4,10 +4,9 @@ Each of these is done or not begun, whenever the process dies: what cannot be on
 as half done from before it begins (see `listed`).
 """
 
-import asyncio
 from datetime import date
+from functools import partial
 
-from billfold import migrations
 from billfold.access import keys, messages
 from billfold.access.invitations import Invitation
 from billfold.access.messages import Message, Outgoing
@@ -15,7 +14,7 @@ from billfold.access.mfa import Remembered
 from billfold.access.passwords import PasswordReset
 from billfold.access.sessions import Session
 from billfold.access.sign_up import SignUp
-from billfold.environments import listed
+from billfold.environments import databases, listed
 from billfold.environments.host import Host
 from billfold.environments.listed import Listed, State
 from billfold.environments.sunset import is_link
@@ -39,53 +38,19 @@ async def create(
     that is not there."""
     if not is_name(name):
         raise Refusal(INVALID_VALUE, f"name: {NAME_RULE}")
-    origin = await host.found(source) if source else None
+    origin = await host.found(source, State.SNAPSHOT) if source else None
     policy = policy or (origin.policy if origin else host.book.policy.name)
     _check_policy(host, policy, origin)
     if ephemeral and not POLICIES[policy].controlled:
         raise Refusal(INVALID_VALUE, "ephemeral: somebody's books do not disappear by themselves")
     world = origin.world if origin else name if POLICIES[policy].controlled else None
-    url = _url_beside(host, name)
-    async with host.lock(name), host.claimed(name) as claim:
-        if claim is None or await host.book.read(lambda work: listed.is_taken(work, name)):
-            raise Refusal(NOT_POSSIBLE, f"name: there is an environment {name} already")
-        # Before it is listed: what is listed as half made is ours to take away.
-        if await asyncio.to_thread(host.place.exists, url):
-            raise Refusal(NOT_POSSIBLE, f"name: there is a database for {name} already, not of ours")
-        await host.book.write(lambda work: listed.begin(work, name, policy, world, ephemeral))
-        try:
-            await host.refresh()
-            await _make(host, name, source, claim)
-            await host.book.write(lambda work: listed.complete(work, name))
-        except BaseException as error:
-            await host.take_away(name, claim, _is_half_made)
-            if isinstance(error, Unusable):
-                raise Refusal(NOT_POSSIBLE, str(error)) from None
-            raise
-        await host.refresh()
-    return host.listed[name]
 
+    async def fill(claim: Claim) -> None:
+        await databases.create(host, name, claim, source)
+        await host.open_site(name, _part_from_source if source is not None else None)
 
-def _is_half_made(each: Listed) -> bool:
-    return each.state is State.MAKING
-
-
-def _url_beside(host: Host, name: str) -> str:
-    try:
-        return host.place.beside(name)
-    except Unusable as error:
-        raise Refusal(INVALID_VALUE, f"name: {error}") from None
-
-
-async def _make(host: Host, name: str, source: str | None, claim: Claim) -> None:
-    url, place = host.place.beside(name), host.place
-    await asyncio.to_thread(claim.create)
-    if source is None or not place.copies_schema:
-        await asyncio.to_thread(migrations.migrate, url)
-    if source is not None:
-        async with host.entered(source):
-            await asyncio.to_thread(place.copy, host.url_of(source), url)
-    await host.open_site(name, _part_from_source if source is not None else None)
+    begin = partial(listed.begin, name=name, policy=policy, world=world, ephemeral=ephemeral)
+    return await databases.make(host, name, begin, fill)
 
 
 # What a copy begins without: it opens nothing that its source has opened.

@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from msgspec.structs import replace
 
 from billfold.kit.clock import real
-from billfold.kit.database import filled_up, select_among_to_change, select_to_change
+from billfold.kit.database import Connection, filled_up, select_among_to_change, select_to_change
 from billfold.kit.environment import Environment, stored_clock
 from billfold.kit.errors import Unavailable
 from billfold.kit.tables import Record, table
@@ -295,7 +295,12 @@ def _turn(item: AgendaItem) -> tuple[datetime, str]:
 
 def release_all(work: Work) -> None:
     """For who knows that whoever holds a lease is dead."""
-    work.connection.execute(work.connection.compiled(RELEASED).text, [])
+    free_all(work.connection)
+
+
+def free_all(connection: Connection) -> None:
+    """The same, where there is no unit of work."""
+    connection.execute(connection.compiled(RELEASED).text, [])
 
 
 def put_back(work: Work, item: AgendaItem, **fields: Any) -> None:

@@ -204,6 +204,15 @@ class Place(Protocol):
     def copy(self, source: str, url: str) -> None:
         """Fill one that was made with what another one holds at one moment."""
 
+    def refill(
+        self, source: str, url: str, stays: tuple[type[Record], ...], then: Callable[[Connection], None]
+    ) -> None:
+        """Put the rows of another one of the same schema in the place of its own, but for the tables
+        that stay; all of it, and what is done then, in one transaction. Others may be at work on it."""
+
+    def check(self, url: str) -> None:
+        """Raises Unusable for one that is damaged, or gone."""
+
 
 def open_database(url: str, limits: Limits | None = None) -> Database:
     """`sqlite:path` or `postgresql://…`. Only here, and in `place_of`, it is asked which."""

@@ -126,7 +126,7 @@ async def claim(environment: Environment) -> int:
     have no place in somebody's books; and for data that was sealed with another key, because a second
     server would seal with its own what the first cannot open."""
     policy = environment.policy.name
-    key_check = environment.secrets.mac("key check", b"")
+    key_check = _key_check(environment.secrets)
 
     def start(work: Work) -> int:
         work.connection.insert_new(StoredClock(CLOCK_ID, policy=policy, key_check=key_check))
@@ -135,14 +135,23 @@ async def claim(environment: Environment) -> int:
             raise Unusable(
                 f"this data belongs to a {stored.policy}: serve it with --policy {stored.policy}"
             )
-        if stored.key_check not in (None, key_check):
-            raise Unusable(
-                "this data was sealed with another key than this server's: give it the one of the data"
-                f" folder it comes from, as {KEY_FILE} or BILLFOLD_KEY"
-            )
+        check_key(stored.key_check, environment.secrets)
         return set_clock(work, key_check=key_check)
 
     return await environment.write(start)
+
+
+def check_key(stored: bytes | None, secrets: Secrets) -> None:
+    """Raises Unusable for data that was sealed with another key; None is of before this was kept."""
+    if stored not in (None, _key_check(secrets)):
+        raise Unusable(
+            "this data was sealed with another key than this server's: give it the one of the data"
+            f" folder it comes from, as {KEY_FILE} or BILLFOLD_KEY"
+        )
+
+
+def _key_check(secrets: Secrets) -> bytes:
+    return secrets.mac("key check", b"")
 
 
 def stored_clock(work: Work) -> StoredClock:

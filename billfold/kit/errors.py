@@ -94,6 +94,11 @@ NO_ENVIRONMENT = Problem(
     404,
     "There is no environment {}; GET /_control/environments, or `billfold env list`, tells them",
 )
+NO_SNAPSHOT = Problem(
+    None,
+    404,
+    "There is no snapshot {}; GET /_control/snapshots, or `billfold snapshot list`, tells them",
+)
 NO_SUCH_REFERENCE = Problem("BDC_1205", 422, "There is no object with this id")
 NOT_POSSIBLE = Problem("BDC_1143", 422, "{}")
 NOT_VERIFIED = Problem("BDC_1150", 422, "The organization may not move money")

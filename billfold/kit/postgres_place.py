@@ -1,18 +1,21 @@
 """PostgreSQL: the databases of an installation's environments, on the server of its first."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from urllib.parse import quote, urlsplit
 
 import psycopg
 from psycopg.sql import SQL, Identifier
 
+from billfold.kit.database import Connection
 from billfold.kit.errors import Unavailable, Unusable
 from billfold.kit.policy import LIMITS
-from billfold.kit.postgres import TROUBLE, room_of
-from billfold.kit.tables import metadata
+from billfold.kit.postgres import TROUBLE, PostgresConnection, room_of
+from billfold.kit.tables import Record, changing, metadata
 
 NAME_BYTES_MAX = 63
+# How long a table is waited for that is to be replaced.
+LOCK_SECONDS_MAX = 10
 # Any number: the first half of the locks that claim a database.
 CLAIMS = 8_024_002
 
@@ -71,6 +74,28 @@ class PostgresPlace:
             here.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
             for table in metadata.sorted_tables:
                 _copy_table(here, there, Identifier(table.name))
+
+    def refill(
+        self, source: str, url: str, stays: tuple[type[Record], ...], then: Callable[[Connection], None]
+    ) -> None:
+        """Whoever is at work on it ends first, and then waits until this has ended."""
+        tables = [Identifier(each.name) for each in changing(stays)]
+        with (
+            self._connected(source) as here,
+            self._connected(url) as there,
+            here.transaction(),
+            there.transaction(),
+        ):
+            here.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            there.execute(SQL("SET LOCAL lock_timeout = {}").format(f"{LOCK_SECONDS_MAX}s"))
+            there.execute(SQL("TRUNCATE {}").format(SQL(", ").join(tables)))
+            for table in tables:
+                _copy_table(here, there, table)
+            then(PostgresConnection(there))
+
+    def check(self, url: str) -> None:
+        if not self.exists(url):
+            raise Unusable("its database is gone")
 
     @contextmanager
     def _connected(self, url: str | None = None) -> Iterator[psycopg.Connection]:

@@ -27,6 +27,7 @@ from sqlalchemy.dialects import sqlite
 
 from billfold.kit.database import Connection
 from billfold.kit.errors import Conflict, Unavailable, Unusable
+from billfold.kit.tables import Record, changing
 
 # Older libraries can corrupt a WAL database: sqlite.org/wal.html#the_wal_reset_bug
 SQLITE_VERSION_MIN = (3, 51, 3)
@@ -289,6 +290,35 @@ class SqlitePlace:
                     backup.step(COPIED_PAGES)
         except TROUBLE as error:
             raise Unavailable(str(error)) from error
+
+    def refill(
+        self, source: str, url: str, stays: tuple[type[Record], ...], then: Callable[[Connection], None]
+    ) -> None:
+        try:
+            with closing(_open(str(_file(url)), writes=True)) as driver:
+                driver.execute("PRAGMA foreign_keys=OFF")  # Those of the rows that come hold already.
+                driver.execute("ATTACH ? AS kept", [str(_file(source))])
+                driver.execute("BEGIN IMMEDIATE")
+                for table in changing(stays):
+                    names = ", ".join(f'"{column.name}"' for column in table.columns)
+                    driver.execute(f"DELETE FROM main.{table.name}")
+                    driver.execute(
+                        f"INSERT INTO main.{table.name} ({names}) SELECT {names} FROM kept.{table.name}"
+                    )
+                then(SqliteConnection(driver))
+                driver.execute("COMMIT")
+        except TROUBLE as error:
+            raise Unavailable(str(error)) from error
+
+    def check(self, url: str) -> None:
+        file = _file(url)
+        try:
+            with closing(apsw.Connection(str(file), flags=apsw.SQLITE_OPEN_READWRITE)) as driver:
+                found = "; ".join(said for (said,) in driver.execute("PRAGMA quick_check(1)"))
+        except (apsw.CorruptError, apsw.NotADBError, apsw.CantOpenError) as error:
+            found = str(error)
+        if found != "ok":
+            raise Unusable(f"the file {file.name} is damaged ({found})")
 
 
 class SqliteClaim:

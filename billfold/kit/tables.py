@@ -226,3 +226,9 @@ def _type(hint: Any) -> sa.types.TypeEngine:
     if isinstance(hint, type) and issubclass(hint, StrEnum):
         return Choice(hint)
     return TYPES.get(hint) or Document(hint)
+
+
+def changing(stays: tuple[type[Record], ...]) -> list[sa.Table]:
+    """All tables but some, each behind those that it refers to."""
+    kept = {record.table for record in stays}
+    return [table for table in metadata.sorted_tables if table not in kept]
