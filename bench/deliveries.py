@@ -98,10 +98,10 @@ def _paced(report: Report, data: Data, receiver: Server, kind: str) -> None:
     )
     with _collected(receiver) as arrivals, Server("Billfold", data.serve(worker=True)) as server:
         asyncio.run(_change_vendors(server.base))
-        _wait(receiver, ["/well/0"], EVENTS)
-    _check_once(arrivals, EVENTS)
+        _wait(receiver, ["/well/0"], EVENTS + 1)
+    _check_once(arrivals, EVENTS + 1)
     made = {id: _moment(time) for id, time in data.ask("SELECT id, created_time FROM events")}
-    taken = sorted((came - made[id]) * 1000 for id, came in arrivals["/well/0"])
+    taken = sorted((came - made[id]) * 1000 for id, came in arrivals["/well/0"][1:])
     p99 = taken[len(taken) * 99 // 100]
     said = f"p99 {p99:.0f} ms (median {median(taken):.0f}, most {taken[-1]:.0f})"
     report.judge(
@@ -228,6 +228,8 @@ async def _change_vendors(base: str) -> None:
             async with http.patch(path, json={"accountNumber": f"changed {number}"}) as answer:
                 assert answer.status == 200, await answer.text()
 
+        await change(EVENTS)  # The first one has much to import.
+        await asyncio.sleep(1)
         began = time.perf_counter()
         for number in range(EVENTS):
             await asyncio.sleep(max(0, began + number / EVENTS_A_SECOND - time.perf_counter()))

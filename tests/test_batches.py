@@ -97,9 +97,35 @@ def test_what_is_begun_is_ended_however_often_it_is_cancelled(cancels):
     assert asyncio.run(run()) == 4
 
 
-def test_the_fault_of_what_is_ended_is_told():
+@pytest.mark.parametrize(("cancels", "raised"), [(False, ValueError), (True, asyncio.CancelledError)])
+def test_what_does_not_end_well_is_told(cancels, raised):
     async def run():
-        with pytest.raises(ValueError, match="three"):
-            await to_the_end(Batches(Doing().all).do(3))
+        doing = Doing()
+        doing.may_end.clear()
+        task = asyncio.create_task(to_the_end(Batches(doing.all).do(3)))
+        await asyncio.sleep(0.001)
+        if cancels:
+            task.cancel()
+            await asyncio.sleep(0.001)
+        doing.may_end.set()
+        with pytest.raises(raised):
+            await task
 
     asyncio.run(run())
+
+
+def test_several_batches_are_done_at_once_if_wanted():
+    async def run():
+        doing = Doing()
+        doing.may_end.clear()
+        batches, told = Batches(doing.all, at_once=2), []
+        for number in (1, 2, 4, 5):
+            told.append(batches.do(number))
+            await asyncio.sleep(0.001)
+        doing.may_end.set()
+        assert await asyncio.gather(*told) == [2, 4, 8, 10]
+        told.append(batches.do(6))
+        assert await told[-1] == 12
+        return doing.batches
+
+    assert asyncio.run(run()) == [[1], [2], [4, 5], [6]]

@@ -8,7 +8,7 @@ from billfold import demo_world
 from billfold.kit import agenda, worker
 from billfold.kit.agenda import AgendaItem
 from billfold.kit.batches import to_the_end
-from billfold.kit.environment import set_clock
+from billfold.kit.environment import stored_clock
 from tests.test_fairness import plan, take
 
 KIND = "event.deliver"
@@ -27,7 +27,8 @@ def done(desk, monkeypatch) -> list[str]:
         def unit(work) -> AgendaItem | None:
             if not agenda.finish(work, item):
                 return None
-            goes_on = agenda.follow(work, [item]) if environment.goes_on else {}
+            jumps = stored_clock(work).walking_to
+            goes_on = agenda.follow(work, [item]) if environment.goes_on and not jumps else {}
             return goes_on.get(item.id)
 
         following = await to_the_end(asyncio.ensure_future(environment.write(unit, item.caller)))
@@ -92,13 +93,6 @@ def test_without_a_worker_nobody_goes_on(desk, done):
     plan(desk, "lane", 6)
     assert desk.runner.run(agenda.run_due(desk.environment)) == 4
     assert (len(done), leased(desk)) == (4, 0)
-
-
-def test_in_a_jump_nobody_goes_on(desk, done):
-    plan(desk, "lane", 5)
-    first, *_ = take(desk)
-    desk.writes(lambda work: set_clock(work, walking_to=work.now))
-    assert desk.writes(lambda work: agenda.finish(work, first) and agenda.follow(work, [first])) == {}
 
 
 def test_where_there_is_no_room_nobody_goes_on(desk, done, monkeypatch):

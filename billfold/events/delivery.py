@@ -27,6 +27,7 @@ from billfold.kit.work import Work
 SIGNATURE_HEADER = "x-bill-sha-signature"
 # The one status that counts; 204 and a redirect are failures.
 WELL = 200
+RECORDED_AT_ONCE = 3
 ITEMS = "the agenda does what was planned, for the owner that planned it"
 
 T = TypeVar("T")
@@ -94,32 +95,41 @@ def make_deliverer(environment: Environment, send: Send) -> agenda.Handler:
     packed: dict[str, Parcel | None] = {}
 
     def pack_all(items: list[AgendaItem]) -> Awaitable[list[Parcel | None]]:
-        return environment.read(lambda work: _pack_all(work, items), items[0].caller)
+
+        def unit(work: Work) -> list[Parcel | None]:
+            stored_clock(work)  # Another process may have changed a subscription.
+            return _pack_all(work, items)
+
+        return environment.read(unit, items[0].caller)
 
     async def record_all(sent: list[Sent]) -> list[AgendaItem | None]:
         """Says with which one each goes on, which is packed then."""
 
         def unit(work: Work) -> tuple[dict[str, AgendaItem], list[Parcel | None]]:
+            jumps = stored_clock(work).walking_to  # In a jump it is done in order, by who jumps.
             done = _record_all(work, sent)
-            following = agenda.follow(work, done) if environment.goes_on else {}
+            following = agenda.follow(work, done) if environment.goes_on and not jumps else {}
             return following, _pack_all(work, list(following.values()))
 
         following, parcels = await environment.write(unit, sent[0].item.caller)
         packed.update((item.id, one) for item, one in zip(following.values(), parcels, strict=True))
         return [following.get(one.item.id) for one in sent]
 
-    packing, recording = Batches(pack_all), Batches(record_all)
+    # One process of PostgreSQL waits for its disk in several transactions at once; SQLite has one.
+    at_once = 1 if environment.database.alone else RECORDED_AT_ONCE
+    packing, recording = Batches(pack_all), Batches(record_all, at_once)
 
     async def deliver(_: Environment, item: AgendaItem) -> AgendaItem | None:
         parcel = packed.pop(item.id) if item.id in packed else await packing.do(item)
         answered = await send(parcel) if parcel else None
-        return await to_the_end(recording.do(Sent(item, parcel, answered)))
+        # Patiently by itself: for the database's trouble nothing is sent again.
+        sent = Sent(item, parcel, answered)
+        return await agenda.patiently(item, lambda: to_the_end(recording.do(sent)))
 
     return deliver
 
 
 def _pack_all(work: Work, items: list[AgendaItem]) -> list[Parcel | None]:
-    stored_clock(work)  # Another process may have changed a subscription.
     parcels: dict[str, Parcel | None] = {}
     for owner_id, some in _by_owner(items, lambda item: item):
         with work.on_behalf_of(owner_id, because=ITEMS):
@@ -176,7 +186,6 @@ def _is_due(delivery: Delivery, errand: str) -> bool:
 def _record_all(work: Work, sent: list[Sent]) -> list[AgendaItem]:
     """Which of the items were ours still; who took so long that another has it leaves it to that one,
     who tells it again."""
-    stored_clock(work)
     done: list[AgendaItem] = []
     for owner_id, some in _by_owner(sent, lambda one: one.item):
         with work.on_behalf_of(owner_id, because=ITEMS):

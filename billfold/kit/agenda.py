@@ -14,7 +14,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from msgspec.structs import replace
@@ -34,6 +34,8 @@ FAILURES_MAX = 5
 FAILURE_PAUSE = timedelta(seconds=2)
 # Twice as long each time.
 TROUBLE_PAUSE = timedelta(seconds=1)
+
+T = TypeVar("T")
 
 log = logging.getLogger("billfold.agenda")
 
@@ -251,9 +253,7 @@ def take(work: Work, until: datetime, most: int) -> list[AgendaItem]:
 
 def follow(work: Work, done: list[AgendaItem]) -> dict[str, AgendaItem]:
     """Lease what comes next in the lanes of items that were finished in this unit, for each of them
-    one at most, by their ids. During a jump nothing: it does it in order itself."""
-    if stored_clock(work).walking_to:
-        return {}
+    one at most, by their ids. Nobody asks during a jump."""
     ended: dict[str, list[str]] = {}
     for item in done:
         ended.setdefault(item.lane, []).append(item.id)
@@ -341,7 +341,8 @@ async def do(environment: Environment, item: AgendaItem) -> bool:
 async def attempt(environment: Environment, item: AgendaItem) -> tuple[bool, AgendaItem | None]:
     """Do one item; says whether that went well, and with which one to go on (`follow`)."""
     try:
-        return True, await _do_patiently(environment, item)
+        handle = environment.handlers[item.kind]
+        return True, await patiently(item, lambda: handle(environment, item))
     except Unavailable:
         return False, None  # It is tried again when its lease is over.
     except Exception as error:
@@ -357,7 +358,7 @@ async def attempt(environment: Environment, item: AgendaItem) -> tuple[bool, Age
         return False, None
 
 
-async def _do_patiently(environment: Environment, item: AgendaItem) -> AgendaItem | None:
+async def patiently(item: AgendaItem, do: Callable[[], Awaitable[T]]) -> T:
     """The database's trouble is not the item's: it is tried again for as long as it is leased.
 
     What was done although nobody could say so is not done again: then the item is gone."""
@@ -365,7 +366,7 @@ async def _do_patiently(environment: Environment, item: AgendaItem) -> AgendaIte
     pause = TROUBLE_PAUSE
     while True:
         try:
-            return await environment.handlers[item.kind](environment, item)
+            return await do()
         except Unavailable as trouble:
             log.error("agenda item %s waits for the database: %s", item.id, trouble)
             if real() + pause >= item.leased_until:

@@ -3,7 +3,6 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from typing import Generic, TypeVar
 
 from billfold.kit.errors import Unavailable
@@ -16,34 +15,36 @@ BATCH_MAX = 64
 
 class Batches(Generic[Asked, Answer]):
     """`do_all` is given what has been asked for since it was last begun, and answers each in order;
-    meanwhile the next batch gathers, and its callers wait for nothing else.
+    meanwhile the next batch gathers. Of batches so many are done at once.
 
     All of a batch happens or nothing. One that fails is done again one by one, so that only whoever
     is to blame is told; the database's trouble is everyone's."""
 
-    def __init__(self, do_all: Callable[[list[Asked]], Awaitable[Sequence[Answer]]]) -> None:
+    def __init__(
+        self, do_all: Callable[[list[Asked]], Awaitable[Sequence[Answer]]], at_once: int = 1
+    ) -> None:
         self._do_all = do_all
+        self._at_once = at_once
         self._waiting: deque[tuple[Asked, asyncio.Future[Answer]]] = deque()
-        self._at_work: asyncio.Task | None = None
+        self._at_work: set[asyncio.Task | None] = set()
 
     def do(self, asked: Asked) -> asyncio.Future[Answer]:
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Answer] = loop.create_future()
         self._waiting.append((asked, answer))
-        if self._at_work is None:
+        if len(self._at_work) < self._at_once:
             # It begins when the loop turns: what is asked for in this turn goes with it.
-            self._at_work = loop.create_task(self._work())
+            self._at_work.add(loop.create_task(self._work()))
         return answer
 
     async def _work(self) -> None:
-        try:
-            while self._waiting:
-                batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), BATCH_MAX))]
-                # Whoever was cancelled before its turn wants nothing any more.
-                if batch := [each for each in batch if not each[1].done()]:
-                    await self._answer(batch)
-        finally:
-            self._at_work = None
+        while self._waiting:
+            batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), BATCH_MAX))]
+            # Whoever was cancelled before its turn wants nothing any more.
+            if batch := [each for each in batch if not each[1].done()]:
+                await self._answer(batch)
+        # Before anything else is asked for: from here on another one is begun for it.
+        self._at_work.discard(asyncio.current_task())
 
     async def _answer(self, batch: list[tuple[Asked, asyncio.Future[Answer]]]) -> None:
         try:
@@ -63,8 +64,16 @@ class Batches(Generic[Asked, Answer]):
 
 
 async def to_the_end(doing: asyncio.Future[Answer]) -> Answer:
-    """What is half done is ended, also by who is cancelled meanwhile, and that is not raised then."""
+    """What is half done is ended, also by who is cancelled meanwhile: that is raised only where it did
+    not end well."""
+    cancelled = False
     while not doing.done():
-        with suppress(asyncio.CancelledError):
+        try:
             await asyncio.shield(doing)
+        except asyncio.CancelledError:
+            cancelled = True
+        except Exception:
+            break  # It is raised below.
+    if cancelled and doing.exception():
+        raise asyncio.CancelledError from doing.exception()
     return doing.result()
