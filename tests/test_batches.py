@@ -112,20 +112,3 @@ def test_what_does_not_end_well_is_told(cancels, raised):
             await task
 
     asyncio.run(run())
-
-
-def test_several_batches_are_done_at_once_if_wanted():
-    async def run():
-        doing = Doing()
-        doing.may_end.clear()
-        batches, told = Batches(doing.all, at_once=2), []
-        for number in (1, 2, 4, 5):
-            told.append(batches.do(number))
-            await asyncio.sleep(0.001)
-        doing.may_end.set()
-        assert await asyncio.gather(*told) == [2, 4, 8, 10]
-        told.append(batches.do(6))
-        assert await told[-1] == 12
-        return doing.batches
-
-    assert asyncio.run(run()) == [[1], [2], [4, 5], [6]]

@@ -9,6 +9,7 @@ from billfold.kit import agenda, worker
 from billfold.kit.agenda import AgendaItem
 from billfold.kit.batches import to_the_end
 from billfold.kit.environment import stored_clock
+from tests.desk import START
 from tests.test_fairness import plan, take
 
 KIND = "event.deliver"
@@ -18,6 +19,7 @@ KIND = "event.deliver"
 def done(desk, monkeypatch) -> list[str]:
     """What a handler has done that goes on as deliveries do; "hang" never ends, "bad" always fails."""
     found: list[str] = []
+    desk.followed = []
 
     async def handle(environment, item: AgendaItem) -> AgendaItem | None:
         if item.lane == "hang":
@@ -33,6 +35,7 @@ def done(desk, monkeypatch) -> list[str]:
 
         following = await to_the_end(asyncio.ensure_future(environment.write(unit, item.caller)))
         found.append(item.subject_id)
+        desk.followed.append((item, following))
         return following
 
     monkeypatch.setitem(desk.environment.handlers, KIND, handle)
@@ -68,6 +71,9 @@ def test_a_lane_is_gone_through_in_order_by_four(desk, done):
     numbers = [int(number) for number in done]
     late = [sum(later < number for later in numbers[place:]) for place, number in enumerate(numbers)]
     assert max(late) < 2 * agenda.LANE_MAX  # Those that were at work at the same time.
+    # But the first of all are taken, all others are gone on with.
+    gone_on_with = [following.subject_id for _, following in desk.followed if following]
+    assert set(done) - set(gone_on_with) == {"0", "1", "2", "3"}
     assert desk.reads(everything) == []
 
 
@@ -102,6 +108,7 @@ def test_where_there_is_no_room_nobody_goes_on(desk, done, monkeypatch):
         plan(desk, lane, 2, first=10 * (ord(lane) - ord("a")))
     works(desk, lambda: len(done) == 6)
     assert desk.reads(everything) == []
+    assert all(following is None for _, following in desk.followed)
 
 
 def test_what_is_planned_for_now_is_done_at_once(desk, done, monkeypatch):
@@ -123,3 +130,22 @@ def test_what_is_planned_for_now_is_done_at_once(desk, done, monkeypatch):
         return waited
 
     assert desk.runner.run(run()) < 2.5
+
+
+def test_what_comes_late_before_others_does_not_make_them_more(desk):
+    """An item that is due earlier and written later is not the fifth at work."""
+    plan(desk, "lane", 6)
+    assert len(take(desk)) == agenda.LANE_MAX
+    early = AgendaItem(
+        "agi00000000000000000", demo_world.ORGANIZATION_ID, START, KIND, "early", lane="lane"
+    )
+    desk.writes(lambda work: work.insert(early))
+    assert take(desk) == []
+
+
+def test_a_worker_minds_more_lanes_than_a_statement_names(sqlite_url, open_desk, monkeypatch):
+    monkeypatch.setattr(agenda, "NAMED_MAX", 8)
+    desk = open_desk(sqlite_url)
+    for number in range(7):
+        plan(desk, f"lane {number}", 6)
+    assert len(take(desk)) == 7 * agenda.LANE_MAX

@@ -4,9 +4,11 @@ The network call stands between two units of work, inside neither. A crash leave
 run out: what was sent may be sent again, with the same event id (at least once).
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import timedelta
-from itertools import groupby
+from functools import lru_cache
+from itertools import chain, groupby, repeat
 from typing import TypeVar
 
 from msgspec import Struct, json
@@ -21,14 +23,17 @@ from billfold.kit.agenda import AgendaItem
 from billfold.kit.batches import Batches, to_the_end
 from billfold.kit.clock import real
 from billfold.kit.environment import Environment, stored_clock
-from billfold.kit.secrets import signature
+from billfold.kit.errors import Refusal
+from billfold.kit.secrets import Secrets, signature
 from billfold.kit.work import Work
 
 SIGNATURE_HEADER = "x-bill-sha-signature"
 # The one status that counts; 204 and a redirect are failures.
 WELL = 200
-RECORDED_AT_ONCE = 3
 ITEMS = "the agenda does what was planned, for the owner that planned it"
+
+# How many subscriptions' keys are not opened again for each of their deliveries.
+KEYS_KEPT = 1_000
 
 T = TypeVar("T")
 
@@ -92,10 +97,10 @@ def make_deliverer(environment: Environment, send: Send) -> agenda.Handler:
     """The agenda's handler of an environment's deliveries; `send` is what reaches the network. What
     is to be packed, and what was sent, of several at one moment is one unit of work."""
 
-    packed: dict[str, Parcel | None] = {}
+    # What is gone on with was packed when it was leased.
+    packed: dict[AgendaItem, Parcel | None] = {}
 
     def pack_all(items: list[AgendaItem]) -> Awaitable[list[Parcel | None]]:
-
         def unit(work: Work) -> list[Parcel | None]:
             stored_clock(work)  # Another process may have changed a subscription.
             return _pack_all(work, items)
@@ -103,28 +108,39 @@ def make_deliverer(environment: Environment, send: Send) -> agenda.Handler:
         return environment.read(unit, items[0].caller)
 
     async def record_all(sent: list[Sent]) -> list[AgendaItem | None]:
-        """Says with which one each goes on, which is packed then."""
+        """Says with which one each goes on."""
 
         def unit(work: Work) -> tuple[dict[str, AgendaItem], list[Parcel | None]]:
             jumps = stored_clock(work).walking_to  # In a jump it is done in order, by who jumps.
             done = _record_all(work, sent)
             following = agenda.follow(work, done) if environment.goes_on and not jumps else {}
-            return following, _pack_all(work, list(following.values()))
+            try:
+                return following, _pack_all(work, list(following.values()))
+            except (ValueError, Refusal):
+                return following, []  # Who cannot be packed fails by itself, when its turn comes.
 
         following, parcels = await environment.write(unit, sent[0].item.caller)
-        packed.update((item.id, one) for item, one in zip(following.values(), parcels, strict=True))
+        packed.update(zip(following.values(), parcels, strict=False))
         return [following.get(one.item.id) for one in sent]
 
-    # One process of PostgreSQL waits for its disk in several transactions at once; SQLite has one.
-    at_once = 1 if environment.database.alone else RECORDED_AT_ONCE
-    packing, recording = Batches(pack_all), Batches(record_all, at_once)
+    packing, recording = Batches(pack_all), Batches(record_all)
 
     async def deliver(_: Environment, item: AgendaItem) -> AgendaItem | None:
-        parcel = packed.pop(item.id) if item.id in packed else await packing.do(item)
+        parcel = packed.pop(item) if item in packed else await packing.do(item)
         answered = await send(parcel) if parcel else None
-        # Patiently by itself: for the database's trouble nothing is sent again.
         sent = Sent(item, parcel, answered)
-        return await agenda.patiently(item, lambda: to_the_end(recording.do(sent)))
+        ways = chain([recording.do], repeat(alone))
+        # Patiently by itself: for the database's trouble nothing is sent again.
+        return await agenda.patiently(item, lambda: to_the_end(next(ways)(sent)))
+
+    def alone(sent: Sent) -> asyncio.Future[AgendaItem | None]:
+        """Whose batch has failed waits for no other any more."""
+
+        async def record() -> AgendaItem | None:
+            (following,) = await record_all([sent])
+            return following
+
+        return asyncio.ensure_future(record())
 
     return deliver
 
@@ -154,13 +170,18 @@ def _wanted(work: Work, errand: str) -> Wanted | None:
 def _packed(work: Work, wanted: Wanted, event: Event) -> Parcel:
     delivery, subscription = wanted.delivery, wanted.subscription
     body = body_of(work, event, subscription.id)
-    key = work.secrets.open(subscription.key, subscription.id)
+    key = _key(work.secrets, subscription.key, subscription.id)
     headers = {"content-type": "application/json", SIGNATURE_HEADER: signature(key, body)}
     if work.policy.standard_webhooks:
         headers |= standard_headers(key, delivery.event_id, int(real().timestamp()), body)
     first = delivery.round == 0 and delivery.attempts == 0
     late = (work.now - delivery.created_time).total_seconds() if first else None
     return Parcel(subscription.url, body, headers, late)
+
+
+@lru_cache(KEYS_KEPT)
+def _key(secrets: Secrets, sealed: bytes, subscription_id: str) -> str:
+    return secrets.open(sealed, subscription_id)
 
 
 def standard_headers(key: str, event_id: str, seconds: int, body: bytes) -> dict[str, str]:
@@ -192,20 +213,22 @@ def _record_all(work: Work, sent: list[Sent]) -> list[AgendaItem]:
             ours = agenda.finish_all(work, [one.item for one in some])
             kept = [one for one in some if one.item.id in ours]
             work.hold_all(Delivery, sorted(_delivery_id(one.item.subject_id) for one in kept))
-            for one in kept:
-                _record(work, one)
+            given_up = {_record(work, one) for one in kept}
+            for subscription_id in sorted(filter(None, given_up)):  # Rows are locked in one order.
+                subscriptions.give_up(work, subscription_id)
             done += [one.item for one in kept]
     return done
 
 
-def _record(work: Work, sent: Sent) -> None:
+def _record(work: Work, sent: Sent) -> str | None:
+    """Says which subscription is to be given up for it."""
     delivery = work.hold(Delivery, _delivery_id(sent.item.subject_id))
     if not _is_due(delivery, sent.item.subject_id):
-        return  # It was sent again meanwhile, and what comes of that counts.
+        return None  # It was sent again meanwhile, and what comes of that counts.
     parcel, answered = sent.parcel, sent.answered
     if parcel is None or answered is None:
         work.change(delivery, state=DeliveryState.STOPPED)
-        return
+        return None
     log.note(
         work, delivery.id, parcel.url, parcel.headers, status_code=answered.status,
         answer=answered.body, failure=answered.failure, milliseconds=answered.milliseconds,
@@ -219,7 +242,8 @@ def _record(work: Work, sent: Sent) -> None:
         outbox.plan(work, delivery, work.now + pause)
     else:
         work.change(delivery, state=DeliveryState.EXHAUSTED)
-        subscriptions.give_up(work, delivery.subscription_id)
+        return delivery.subscription_id
+    return None
 
 
 def _by_owner(each: list[T], item_of: Callable[[T], AgendaItem]) -> Iterator[tuple[str, list[T]]]:

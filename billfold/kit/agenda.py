@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from msgspec.structs import replace
 
 from billfold.kit.clock import real
-from billfold.kit.database import Connection, filled_up, select_among_to_change, select_to_change
+from billfold.kit.database import Connection, among, filled_up, select_among_to_change, select_to_change
 from billfold.kit.environment import Environment, stored_clock
 from billfold.kit.errors import Unavailable
 from billfold.kit.tables import Record, table
@@ -30,6 +30,8 @@ LEASE = timedelta(seconds=60)
 TAKEN_MAX = 100
 # Of one lane those at work are among its first few, whoever does them.
 LANE_MAX = 4
+# Databases bound how many values a statement has.
+NAMED_MAX = 1_024
 FAILURES_MAX = 5
 FAILURE_PAUSE = timedelta(seconds=2)
 # Twice as long each time.
@@ -120,14 +122,13 @@ HEAD = (
     .where(AgendaItem.c.lane == sa.bindparam("lane"))
     .where(AgendaItem.c.due <= sa.bindparam("until"))
     .order_by(AgendaItem.c.due, AgendaItem.c.id)
-    .limit(LANE_MAX)
+    .limit(2 * LANE_MAX)
 )
 
 
 @lru_cache
 def _free(size: int) -> sa.Select:
-    ids: list[Any] = [sa.bindparam(f"id{place}") for place in range(size)]
-    return sa.select(AgendaItem.table).where(AgendaItem.c.id.in_(ids), _IS_FREE)
+    return sa.select(AgendaItem.table).where(among(AgendaItem, size), _IS_FREE)
 
 
 @lru_cache
@@ -248,7 +249,7 @@ def take(work: Work, until: datetime, most: int) -> list[AgendaItem]:
 
     Of a lane, however long, only the first few are at work, so that a receiver who is slow or dead
     holds up nobody but itself; among lanes who has waited longest comes first."""
-    return _lease(work, _due(work, until, most))
+    return _begin(work, _due(work, until, most), until)
 
 
 def follow(work: Work, done: list[AgendaItem]) -> dict[str, AgendaItem]:
@@ -257,36 +258,52 @@ def follow(work: Work, done: list[AgendaItem]) -> dict[str, AgendaItem]:
     ended: dict[str, list[str]] = {}
     for item in done:
         ended.setdefault(item.lane, []).append(item.id)
-    now, wanted = real(), []
-    for lane, ids in ended.items():
-        values = {"parked": False, "lane": lane, "until": work.now}
-        first = work.connection.rows(AgendaItem, HEAD, values)
-        free = [item for item in first if item.leased_until is None or item.leased_until <= now]
-        wanted += free[: len(ids)]
-    return {ended[item.lane].pop(): item for item in _lease(work, wanted)}
+    found = [item for lane, ids in ended.items() for item in _next_in(work, lane, work.now)[: len(ids)]]
+    return {ended[item.lane].pop(): item for item in _lease(work, found)}
 
 
 def _due(work: Work, until: datetime, most: int) -> list[AgendaItem]:
-    """What may be begun, in its order."""
+    """What might be begun, in its order."""
     values = {"parked": False, "until": until, "real": real(), "most": most}
     found = [*work.connection.values(ALONE, **values), *work.connection.values(IN_LANES, **values)]
     return sorted(_those(work, _free, [id for (id,) in found]), key=_turn)[:most]
+
+
+def _begin(work: Work, due: list[AgendaItem], until: datetime) -> list[AgendaItem]:
+    """Lease those of them that may be begun still."""
+    ids = {item.id for item in due}
+    found = [item for item in due if not item.lane]
+    for lane in dict.fromkeys(item.lane for item in due if item.lane):
+        found += [item for item in _next_in(work, lane, until) if item.id in ids]
+    return _lease(work, found)
+
+
+def _next_in(work: Work, lane: str, until: datetime) -> list[AgendaItem]:
+    """What may be begun of a lane: of its first few those that nobody is at, and no more than make up
+    a few with those at work, before which something may have come late."""
+    now = real()
+    first = work.connection.rows(AgendaItem, HEAD, {"parked": False, "lane": lane, "until": until})
+    free = [item for item in first if item.leased_until is None or item.leased_until <= now]
+    at_work = len(first) - len(free)
+    return free[: max(LANE_MAX - at_work, 0)]
 
 
 def _lease(work: Work, items: list[AgendaItem]) -> list[AgendaItem]:
     """Those of them that are free still."""
     lease = {"leased_until": real() + LEASE}
     items = sorted(_those(work, _taken, [item.id for item in items]), key=_turn)
-    work.connection.update_all(AgendaItem, [*lease], [{"id": item.id, **lease} for item in items])
+    work.connection.set_all(AgendaItem, [item.id for item in items], lease)
     return [replace(item, **lease) for item in items]
 
 
 def _those(work: Work, statement: Callable[[int], sa.Select], ids: list[str]) -> list[AgendaItem]:
-    if not ids:
-        return []
-    filled = filled_up(ids)
-    values = {f"id{place}": id for place, id in enumerate(filled)}
-    return work.connection.rows(AgendaItem, statement(len(filled)), values | {"real": real()})
+    """So many at once as a statement may name."""
+    found: list[AgendaItem] = []
+    for start in range(0, len(ids), NAMED_MAX):
+        filled = filled_up(ids[start : start + NAMED_MAX])
+        values = {f"id{place}": id for place, id in enumerate(filled)}
+        found += work.connection.rows(AgendaItem, statement(len(filled)), values | {"real": real()})
+    return found
 
 
 def _turn(item: AgendaItem) -> tuple[datetime, str]:
@@ -324,7 +341,7 @@ async def take_due(environment: Environment, most: int) -> list[AgendaItem]:
         return [] if stored_clock(work).walking_to else _due(work, work.now, most)
 
     def take_now(work: Work) -> list[AgendaItem]:
-        return [] if stored_clock(work).walking_to else _lease(work, due)
+        return [] if stored_clock(work).walking_to else _begin(work, due, work.now)
 
     # Asked by a read first: a worker with nothing to do writes nothing.
     if most == 0 or not (due := await environment.read(look)):

@@ -15,36 +15,40 @@ BATCH_MAX = 64
 
 class Batches(Generic[Asked, Answer]):
     """`do_all` is given what has been asked for since it was last begun, and answers each in order;
-    meanwhile the next batch gathers. Of batches so many are done at once.
+    meanwhile the next batch gathers. To do several at once makes them smaller, and all of it slower.
 
     All of a batch happens or nothing. One that fails is done again one by one, so that only whoever
     is to blame is told; the database's trouble is everyone's."""
 
-    def __init__(
-        self, do_all: Callable[[list[Asked]], Awaitable[Sequence[Answer]]], at_once: int = 1
-    ) -> None:
+    def __init__(self, do_all: Callable[[list[Asked]], Awaitable[Sequence[Answer]]]) -> None:
         self._do_all = do_all
-        self._at_once = at_once
         self._waiting: deque[tuple[Asked, asyncio.Future[Answer]]] = deque()
-        self._at_work: set[asyncio.Task | None] = set()
+        self._at_work: asyncio.Task | None = None
 
     def do(self, asked: Asked) -> asyncio.Future[Answer]:
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Answer] = loop.create_future()
         self._waiting.append((asked, answer))
-        if len(self._at_work) < self._at_once:
+        if self._at_work is None:
             # It begins when the loop turns: what is asked for in this turn goes with it.
-            self._at_work.add(loop.create_task(self._work()))
+            self._at_work = loop.create_task(self._work())
         return answer
 
     async def _work(self) -> None:
-        while self._waiting:
-            batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), BATCH_MAX))]
-            # Whoever was cancelled before its turn wants nothing any more.
-            if batch := [each for each in batch if not each[1].done()]:
-                await self._answer(batch)
-        # Before anything else is asked for: from here on another one is begun for it.
-        self._at_work.discard(asyncio.current_task())
+        batch: list[tuple[Asked, asyncio.Future[Answer]]] = []
+        try:
+            while self._waiting:
+                batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), BATCH_MAX))]
+                # Whoever was cancelled before its turn wants nothing any more.
+                if batch := [each for each in batch if not each[1].done()]:
+                    await self._answer(batch)
+        except asyncio.CancelledError:
+            for _, answer in (*batch, *self._waiting):
+                answer.cancel()  # Where the loop ends nobody waits for ever.
+            self._waiting.clear()
+            raise
+        finally:
+            self._at_work = None
 
     async def _answer(self, batch: list[tuple[Asked, asyncio.Future[Answer]]]) -> None:
         try:

@@ -148,9 +148,19 @@ class Connection:
     def delete(self, record: type[Record], id: str) -> None:
         self.delete_all(record, [id])
 
-    def delete_all(self, record: type[Record], ids: Iterable[str]) -> None:
-        compiled = self.compiled(delete_from(record))
-        self._for_each(compiled.text, [compiled.arguments({"id": id}) for id in ids])
+    def delete_all(self, record: type[Record], ids: list[str]) -> None:
+        if ids:
+            self._among(delete_from(record, len(filled_up(ids))), ids, {})
+
+    def set_all(self, record: type[Record], ids: list[str], fields: dict[str, Any]) -> None:
+        """The same values for many rows."""
+        if ids:
+            self._among(set_in(record, len(filled_up(ids)), *fields), ids, fields)
+
+    def _among(self, statement: sa.Executable, ids: list[str], fields: dict[str, Any]) -> None:
+        compiled = self.compiled(statement)
+        values = {f"id{place}": id for place, id in enumerate(filled_up(ids))}
+        self.execute(compiled.text, compiled.arguments(values | fields))
 
 
 class Database(Protocol):
@@ -338,8 +348,20 @@ def update_of(record: type[Record], *names: str) -> sa.Update:
 
 
 @lru_cache(STATEMENTS_MAX)
-def delete_from(record: type[Record]) -> sa.Delete:
-    return sa.delete(record.table).where(record.c.id == sa.bindparam("id"))
+def delete_from(record: type[Record], size: int) -> sa.Delete:
+    return sa.delete(record.table).where(among(record, size))
+
+
+@lru_cache(STATEMENTS_MAX)
+def set_in(record: type[Record], size: int, *names: str) -> sa.Update:
+    changed: dict[str, Any] = {name: sa.bindparam(name) for name in names}
+    return sa.update(record.table).where(among(record, size)).values(changed)
+
+
+def among(record: type[Record], size: int) -> sa.ColumnElement[bool]:
+    """One of so many ids, `id0` and so on."""
+    names: list[Any] = [sa.bindparam(f"id{place}") for place in range(size)]
+    return record.c.id == names[0] if size == 1 else record.c.id.in_(names)
 
 
 @lru_cache(8)

@@ -44,8 +44,13 @@ class Secrets:
     def open(self, sealed: bytes, row_id: str) -> str:
         if sealed[: len(self.key_id)] != self.key_id:
             raise ValueError(f"{row_id} was sealed with another key than this installation's")
+        from cryptography.exceptions import InvalidTag
+
         nonce, rest = sealed[4 : 4 + NONCE_BYTES], sealed[4 + NONCE_BYTES :]
-        return self._cipher.decrypt(nonce, rest, row_id.encode()).decode()
+        try:
+            return self._cipher.decrypt(nonce, rest, row_id.encode()).decode()
+        except InvalidTag:
+            raise ValueError(f"what is sealed of {row_id} was changed, or is another row's") from None
 
     def mac(self, purpose: str, message: bytes) -> bytes:
         """For what must not be forged, or guessed from a stolen database: cursors, six-digit codes."""

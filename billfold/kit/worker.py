@@ -15,8 +15,9 @@ from billfold.kit.work import Work
 FLYING_MAX = 2_048
 # Between two looks for what falls due; what is planned for now in this process is seen at once.
 PAUSE_SECONDS = 0.2
-# At least, while there is something to do: looking costs the same for one as for many.
-BREATH_SECONDS = 0.005
+# A look costs the same for one as for many, and on PostgreSQL milliseconds: while there is something to
+# do, so much longer than it took, and so long at least, passes until the next.
+BREATHS, BREATH_SECONDS_MIN = 4, 0.005
 
 log = logging.getLogger("billfold.agenda")
 
@@ -50,6 +51,8 @@ class Worker:
         except asyncio.CancelledError:
             await taking  # What was taken is given back like the rest.
             raise
+        ended = loop.time()
+        breath_seconds = min(max(BREATHS * (ended - began), BREATH_SECONDS_MIN), PAUSE_SECONDS)
         # Where there is no room those come first who have waited longest.
         environment.goes_on = len(self.flying) < FLYING_MAX
         if begun == 0 or begun < most:
@@ -58,7 +61,7 @@ class Worker:
                 async with asyncio.timeout(PAUSE_SECONDS):
                     await environment.stirred.wait()
             # What has ended meanwhile makes room for as many at once.
-            await asyncio.sleep(began + BREATH_SECONDS - loop.time())
+            await asyncio.sleep(ended + breath_seconds - loop.time())
 
     async def _begin(self, most: int) -> int:
         """Says how many were begun."""
@@ -100,5 +103,8 @@ class Worker:
             for item in items:
                 agenda.put_back(work, item, leased_until=None)
 
-        if items:
-            await self.environment.write(release)
+        try:
+            if items:
+                await self.environment.write(release)
+        except Unavailable as trouble:
+            log.error("what was begun is left to its leases: %s", trouble)

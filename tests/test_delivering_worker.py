@@ -1,0 +1,104 @@
+"""Deliveries by the worker itself: many at a time, and none suffers for another."""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
+from collections import Counter
+
+import pytest
+
+from billfold.events.outbox import Delivery, DeliveryState, Event
+from billfold.kit import agenda, worker
+from billfold.kit.errors import Unavailable
+from tests.desk import CALLER
+from tests.receiver import Receiver
+from tests.test_webhooks import subscribes
+
+EVENTS = 24
+
+
+@pytest.fixture
+def desk(desk):
+    desk.signs_in()
+    return desk
+
+
+@pytest.fixture
+def receivers(desk):
+    """Two, each with a subscription of its own to all that is made; with its key."""
+    found = []
+    for _ in range(2):
+        receiver = Receiver(desk)
+        url = desk.runner.run(receiver.open())
+        found.append((receiver, subscribes(desk, url, "vendor.created")))
+    yield found
+    for receiver, _ in found:
+        desk.runner.run(receiver.close())
+
+
+def works(desk, count: int) -> None:
+    """Until so many are delivered."""
+
+    async def delivered() -> int:
+        every = await desk.environment.read(lambda work: work.rows(Delivery), CALLER)
+        return sum(each.state is DeliveryState.DELIVERED for each in every)
+
+    async def run() -> None:
+        task = asyncio.create_task(worker.work_forever(desk.environment))
+        try:
+            async with asyncio.timeout(10):
+                while await delivered() < count:
+                    await asyncio.sleep(0.02)
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    desk.runner.run(run())
+
+
+def test_each_gets_its_own_once_and_signed_with_its_key(desk, receivers):
+    for number in range(EVENTS):
+        desk.vendor(f"V{number}")
+    works(desk, 2 * EVENTS)
+    for receiver, made in receivers:
+        ids = Counter()
+        for _, headers, body, _ in receiver.got:
+            right = hmac.digest(made["securityKey"].encode(), body, hashlib.sha256)
+            assert headers["x-bill-sha-signature"] == base64.b64encode(right).decode()
+            metadata = json.loads(body)["metadata"]
+            assert metadata["subscriptionId"] == made["id"]
+            ids[metadata["eventId"]] += 1
+        assert len(ids) == ids.total() == EVENTS
+
+
+def test_what_cannot_be_read_fails_alone(desk, receivers):
+    for number in range(12):
+        desk.vendor(f"V{number}")
+    fifth = desk.reads(lambda work: work.rows(Delivery))[8].event_id
+    desk.writes(lambda work: work.connection.update(Event, fifth, {"body": b"none of ours"}))
+    works(desk, 22)
+    for receiver, _ in receivers:
+        ids = [body["metadata"]["eventId"] for body in receiver.bodies]
+        assert len(ids) == len(set(ids)) == 11 and fifth not in ids
+
+
+def test_for_the_databases_trouble_nothing_is_sent_again(desk, receivers, monkeypatch):
+    """Every unit that records fails once, and is done again without the others."""
+    monkeypatch.setattr(agenda, "TROUBLE_PAUSE", agenda.TROUBLE_PAUSE / 50)
+    write, tried = desk.environment.database.write, Counter()
+
+    async def troubled(do):
+        tried["units"] += 1
+        if tried["units"] in (2, 3, 5):
+            raise Unavailable("no word")
+        return await write(do)
+
+    for number in range(8):
+        desk.vendor(f"V{number}")
+    monkeypatch.setattr(desk.environment.database, "write", troubled)
+    works(desk, 16)
+    assert tried["units"] > 5
+    for receiver, _ in receivers:
+        assert len(receiver.got) == 8
