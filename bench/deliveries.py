@@ -111,17 +111,20 @@ def _paced(report: Report, data: Data, receiver: Server, kind: str) -> None:
 
 
 def _past_failing(report: Report, databases: Databases, receiver: Server, kind: str) -> None:
-    """The healthy ones alone, and then beside others that have as much to hear and never take it."""
+    """The healthy ones beside others that have as much to hear and never take it; alone before and
+    after."""
     healthy = [f"/well/{number}" for number in range(len(FAILING), MANY_TARGETS)]
     each, rates = NOTIFICATIONS // MANY_TARGETS, []
-    for name, others in (("all_well", []), ("some_fail", [f"/{does}/x" for does in FAILING])):
+    failing = [f"/{does}/x" for does in FAILING]
+    for name, others in (("before", []), ("some_fail", failing), ("after", [])):
         data = databases.data(kind, name)
         urls = [REFUSED if "refuse" in path else receiver.base + path for path in (*others, *healthy)]
         _seed(data, urls, each * len(urls))
         with _collected(receiver) as arrivals, Server("Billfold", data.serve(worker=True)):
             _wait(receiver, healthy, each * len(healthy))
         rates.append(_rate({path: arrivals[path] for path in healthy}))
-    alone, beside_failing = rates
+    before, beside_failing, after = rates
+    alone = (before + after) / 2
     said = f"{beside_failing:,.0f} a second, {beside_failing / alone:.0%} of {alone:,.0f} without them"
     report.judge(
         f"{len(healthy)} receivers beside one that hangs, one that refuses and one that answers 500, on"
