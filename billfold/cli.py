@@ -47,6 +47,7 @@ app.add_typer(cli_keys.app, name="keys")
 app.add_typer(cli_webhooks.app, name="webhooks")
 app.add_typer(cli_environments.app, name="env")
 app.add_typer(cli_snapshots.app, name="snapshot")
+app.command()(cli_snapshots.diff)
 
 
 @app.command()

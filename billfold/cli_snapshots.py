@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 from typing import Annotated
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import typer
 
@@ -74,3 +74,28 @@ def remove(
     """Throw a snapshot away; environments that were made of it stay."""
     there(url, data, database, policy)("DELETE", f"{ALL}/{quote(name, safe='')}")
     print(f"{name} is removed")
+
+
+@plainly
+def diff(
+    one: Annotated[str, typer.Argument(help="An environment or a snapshot.")],
+    other: Annotated[str, typer.Argument(help="Another one.")],
+    url: Url = HERE, data: Data = None, database: Database = None, policy: PolicyName = None,
+    as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """The objects that differ in two environments or snapshots, the first thousand.
+
+    `-` is one that only the first has, `+` only the second, `~` one that is other. Sessions, messages,
+    events and the audit are left out, and what is sealed is not told."""
+    asked = urlencode({"one": one, "other": other})
+    found = there(url, data, database, policy)("GET", f"/_control/differences?{asked}")
+    if as_json:
+        print(json.dumps(found, indent=2))
+        return
+    for each in found["results"]:
+        mine, theirs = each.get("one"), each.get("other")
+        mark = "~" if mine is not None and theirs is not None else "-" if theirs is None else "+"
+        print(f"{mark} {each['table']} {each['id']}")
+        if mark == "~":
+            for name in mine:
+                print(f"    {name}: {json.dumps(mine[name])} -> {json.dumps(theirs[name])}")

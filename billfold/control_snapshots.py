@@ -1,12 +1,14 @@
 """The control API's part over snapshots: an environment is kept as it is, and put back to that."""
 
+from typing import Any
+
 from billfold.control_environments import check_controlled, host_of
 from billfold.door.arrival import Arrival
 from billfold.door.gates import CONTROL
 from billfold.door.operations import Operations
-from billfold.door.wire import Wire
-from billfold.environments import snapshots
-from billfold.environments.listed import Listed
+from billfold.door.wire import Query, Wire
+from billfold.environments import differences, snapshots
+from billfold.environments.listed import Listed, State
 from billfold.kit.clock import stamp
 from billfold.kit.environment import Environment
 from billfold.kit.errors import INVALID_VALUE, NO_ENVIRONMENT, NO_SNAPSHOT, NOT_POSSIBLE
@@ -36,6 +38,24 @@ class SnapshotView(Wire):
 
 class SnapshotList(Wire):
     results: list[SnapshotView]
+
+
+class DifferencesQuery(Query):
+    one: str
+    other: str
+
+
+class DifferenceView(Wire):
+    """The fields that differ, as they are kept; without `one`, or `other`, there is no such object."""
+
+    table: str
+    id: str
+    one: dict[str, Any] | None = None
+    other: dict[str, Any] | None = None
+
+
+class DifferenceList(Wire):
+    results: list[DifferenceView]
 
 
 @operations.post(ALL, CONTROL, refuses=[INVALID_VALUE, NOT_POSSIBLE, NO_ENVIRONMENT])
@@ -75,6 +95,20 @@ async def remove_snapshot(environment: Environment, name: str, arrival: Arrival)
     host = host_of(environment)
     check_controlled(await snapshots.found(host, name), arrival)
     await snapshots.remove(host, name)
+
+
+@operations.get("/_control/differences", CONTROL, refuses=[NO_ENVIRONMENT, NOT_POSSIBLE])
+async def list_differences(
+    environment: Environment, query: DifferencesQuery, arrival: Arrival
+) -> DifferenceList:
+    """What two environments or snapshots differ in: an organization's objects that only one has or that
+    are other, the first thousand. Sessions, messages, events and the audit are left out; of what is
+    sealed only that it differs is told."""
+    host = host_of(environment)
+    for name in (query.one, query.other):
+        check_controlled(await host.found(name, State.SNAPSHOT), arrival)
+    found = await differences.between(host, query.one, query.other)
+    return DifferenceList([DifferenceView(each.table, each.id, each.one, each.other) for each in found])
 
 
 def _view(each: Listed) -> SnapshotView:

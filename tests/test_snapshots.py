@@ -6,9 +6,12 @@ from pathlib import Path
 import pytest
 
 from billfold import demo_world, migrations
+from billfold.environments import differences
 from billfold.environments.listed import Listed, State
 from billfold.kit.clock import real
-from tests.desk import CONTROL, START, V3
+from billfold.payables.vendors import Vendor
+from tests.desk import CONTROL, START, V3, vendor_of
+from tests.server import assert_refused, run
 from tests.test_environments import ALL, enters, makes, refused_sentence, restarts
 from tests.test_payments import pays
 from tests.test_webhooks import subscribes
@@ -267,3 +270,80 @@ def older():
                     connection.execute(text)
 
     return change
+
+
+# What differs
+
+
+def differs(desk, one: str, other: str) -> list[dict]:
+    path = f"{CONTROL}/differences?one={one}&other={other}"
+    return desk.call("GET", path, session="")["results"]
+
+
+def test_what_only_one_has_and_what_is_other_is_told(desk):
+    vendor = desk.vendor("before")
+    saves(desk)
+    assert differs(desk, "base", "sandbox") == []
+    desk.call("PATCH", f"{V3}/vendors/{vendor}", {"shortName": "Fore"})
+    later = desk.vendor("later")
+    found = {each["id"]: each for each in differs(desk, "base", "sandbox")}
+    assert set(found) == {vendor, later}
+    assert found[vendor]["table"] == found[later]["table"] == "vendors"
+    assert (found[vendor]["one"]["short_name"], found[vendor]["other"]["short_name"]) == (None, "Fore")
+    assert "one" not in found[later] and found[later]["other"]["name"] == "later"
+    assert differs(desk, "sandbox", "base")[-1].keys() >= {"one"}
+
+
+def test_what_is_sealed_is_compared_opened_and_not_told(desk):
+    vendor = desk.vendor("before", additionalInfo={"taxId": "123456789", "taxIdType": "EIN"})
+    saves(desk)
+    desk.writes(lambda work: seal_again(work, vendor, "123456789"))
+    assert differs(desk, "base", "sandbox") == []
+    desk.writes(lambda work: seal_again(work, vendor, "987654321"))
+    (found,) = differs(desk, "base", "sandbox")
+    assert found["one"] == found["other"] == {"tax_id": None}
+
+
+def seal_again(work, vendor: str, tax_id: str) -> None:
+    work.connection.update(Vendor, vendor, {"tax_id": work.secrets.seal(tax_id, vendor)})
+
+
+def test_pages_are_gone_through_and_a_thousand_told(desk, monkeypatch):
+    monkeypatch.setattr(differences, "PAGE", 2)
+    differences._select_page.cache_clear()
+    saves(desk)
+    made = [desk.vendor(f"V{number}") for number in range(7)]
+    assert [each["id"] for each in differs(desk, "base", "sandbox")] == sorted(made)
+    monkeypatch.setattr(differences, "DIFFERENCES_MAX", 3)
+    assert [each["id"] for each in differs(desk, "base", "sandbox")] == sorted(made)[:3]
+    differences._select_page.cache_clear()
+
+
+def test_only_environments_and_snapshots_can_be_compared(desk):
+    for path in ("one=sandbox&other=nowhere", "one=nowhere&other=sandbox"):
+        status, sentence = refused_sentence(desk, "GET", f"{CONTROL}/differences?{path}")
+        assert status == 404 and "nowhere" in sentence
+    assert refused_sentence(desk, "GET", f"{CONTROL}/differences?one=sandbox")[0] == 400
+
+
+def test_the_commands_keep_put_back_compare_and_remove(serve, tmp_path):
+    server = serve()
+    server.signs_in()
+
+    def says(*arguments: str) -> str:
+        done = run(*arguments, "--url", server.base)
+        assert (done.returncode, done.stderr) == (0, ""), done
+        return done.stdout
+
+    assert says("snapshot", "save", "base").startswith("base is sandbox as it was at ")
+    assert says("snapshot", "list").split()[:3] == ["base", "sandbox", "sandbox"]
+    made = server.call("POST", f"{V3}/vendors", vendor_of("later"), status=201)["id"]
+    assert says("diff", "base", "sandbox") == f"+ vendors {made}\n"
+    assert says("snapshot", "restore", "base").startswith("sandbox is what it was at ")
+    assert says("diff", "base", "sandbox") == ""
+    assert says("snapshot", "remove", "base") == "base is removed\n"
+    assert_refused(run("snapshot", "restore", "base", "--url", server.base), "no snapshot base")
+    server.stop()
+    folder = str(tmp_path / "data")
+    assert run("snapshot", "save", "cold", "--data", folder).stdout.startswith("cold is sandbox")
+    assert run("snapshot", "restore", "cold", "--data", folder).returncode == 0
