@@ -139,7 +139,7 @@ def _one(work: Work, request: Request) -> OneSeen:
     subscription = work.find(Subscription, request.path_params["subscription_id"])
     cursor = request.query_params.get("page", "")
     asked = listing.Asked(sort="createdTime:desc", max=DELIVERIES_A_PAGE, page=cursor)
-    page = history.of_subscription(work, subscription, asked)
+    page = history.of_subscription(work, subscription.id, asked)
     work.find_all(Event, [each.event_id for each in page.rows])
     sent = [Sent(each, outbox.event_of(work, each).event_type) for each in page.rows]
     since = (work.now - health.RECENT).strftime("%Y-%m-%dT%H:00")
