@@ -288,6 +288,23 @@ def test_what_cannot_be_subscribed_to(desk, wrong):
     assert desk.refused("POST", SUBSCRIPTIONS, body, headers=headers)[0] == 400
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:9/a\r\nX: y", "http://127.0.0.1:9/a ", "http://127.0.0.1:9/a\t",
+        " http://127.0.0.1:9/a", "http://127.0.0.1 x:9/", "http://127.0.0.1:9/a b",
+        "http://127.0.0.1:9/\x7f", "http://127.0.0.1:9/\x1f", "\nhttp://x:9/",
+    ],
+)  # fmt: skip
+def test_an_url_has_neither_blanks_nor_controls(desk, url):
+    made = subscribes(desk, "http://127.0.0.1:9/hook")
+    headers = {"X-Idempotent-Key": str(uuid.uuid4())}
+    refused = (400, ["BDC_1119"])
+    assert desk.refused("POST", SUBSCRIPTIONS, request_of(url), headers=headers) == refused
+    for method, body in (("PATCH", {"notificationUrl": url}), ("PUT", request_of(url))):
+        assert desk.refused(method, f"{SUBSCRIPTIONS}/{made['id']}", body) == refused
+
+
 def test_ten_subscriptions_and_no_two_alike(desk):
     urls = [f"http://127.0.0.1:9/{number}" for number in range(10)]
     made = [subscribes(desk, url, "bill.created", "bill.updated") for url in urls]
