@@ -224,6 +224,7 @@ def test_the_same_key_is_answered_with_the_same_subscription(desk, receiver):
     made = subscribes(desk, receiver.url, key=key)
     assert len(made["securityKey"]) >= 32
     assert subscribes(desk, receiver.url, key=key) == made
+    assert subscribes(desk, receiver.url, key=key.upper()) == made
     seen = desk.call("GET", f"{SUBSCRIPTIONS}/{made['id']}")
     assert seen == {name: value for name, value in made.items() if name != "securityKey"}
     assert desk.call("GET", SUBSCRIPTIONS) == {"results": [seen]}
@@ -235,13 +236,18 @@ def test_the_same_key_is_answered_with_the_same_subscription(desk, receiver):
 
 
 def test_twenty_at_once_with_one_key_make_one_subscription(desk, receiver):
-    headers = {"X-Idempotent-Key": str(uuid.uuid4())}
+    """However the key is spelled."""
+    key = str(uuid.uuid4())
+    headers = {"X-Idempotent-Key": key}
 
     async def all_at_once():
         asked = (
-            desk.asks("POST", SUBSCRIPTIONS, request_of(receiver.url), headers=headers)
-            for _ in range(20)
-        )
+            desk.asks(
+                "POST", SUBSCRIPTIONS, request_of(receiver.url),
+                headers={"X-Idempotent-Key": spelled},
+            )
+            for spelled in [key, key.upper()] * 10
+        )  # fmt: skip
         return await asyncio.gather(*asked)
 
     answers = desk.runner.run(all_at_once())
