@@ -319,6 +319,22 @@ def test_a_payment_that_cannot_be_made_is_told_of_by_either_call(desk: Desk, tol
     assert {each["errors"][0]["code"] for each in heard} == {"BDC_1159"}
 
 
+def test_a_payment_that_cannot_be_made_has_every_documented_field(desk: Desk, told):
+    """And is told of once a request: the vendor is left out where the bills are of two."""
+    first, second = desk.owes(demo_world.VENDOR_ID, 10), desk.owes(desk.vendor("Other"), 10)
+    bank = {"type": "BANK_ACCOUNT", "id": demo_world.BANK_ACCOUNT_ID}
+    for bills, more in (([first], {}), ([first], {"transactionNumber": "T-1"}), ([first, second], {})):
+        lines = [{"billId": bill, "amount": 11} for bill in bills]
+        body = {"fundingAccount": bank, "payments": lines} | more
+        assert desk.refused("POST", f"{V3}/payments/bulk", body)[0] == 422
+    one, named, of_two = told()["payment.failed"]
+    wanted = documented("payment.failed")
+    assert set(paths_of(one)) == set(wanted)
+    assert named["payment"]["transactionNumber"] == "T-1"
+    absent = {"payment.vendor", "payment.vendor.id", "payment.vendor.name"}
+    assert set(wanted) - set(paths_of(of_two)) == absent
+
+
 def test_the_history_says_the_body_as_a_text(desk):
     desk.signs_in()
     made = subscribes(desk, "http://127.0.0.1:9/hook", "vendor.created")

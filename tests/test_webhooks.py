@@ -132,6 +132,9 @@ def test_a_refused_payment_is_told_of_though_nothing_of_it_remains(desk, receive
     desk.advance(seconds=1)
     (said,) = receiver.bodies
     now = "2027-01-04T17:00:00.000+00:00"
+    # As a payment has one that was sent without: twenty capitals.
+    number = said["payment"].pop("transactionNumber")
+    assert len(number) == 20 and number.isalpha() and number.isupper()
     assert said["payment"] == {
         "bills": [{"id": bill, "amount": 11.0}], "createdBy": demo_world.USER_ID,
         "createdTime": now, "updatedTime": now, "fundingAccount": bank,
