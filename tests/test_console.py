@@ -183,7 +183,7 @@ def test_what_is_another_organization_s_is_not_found(desk, person, heard, receiv
     ):  # fmt: skip
         person.opens(f"{CONSOLE}/{path}", 404)
     for path in (f"{theirs}/status", f"{theirs}/missed", f"{heard['id']}/deliveries/{delivery}/resend"):
-        typed = {"mark": mark, "since": "2027-01-01T00:00"}
+        typed = {"mark": mark, "since": "2027-01-01T00:00", "enabled": "no"}
         assert person.asks("POST", f"{CONSOLE}/{path}", typed).status_code == 404, path
     assert len(receiver.got) == 1
 
