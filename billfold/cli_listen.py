@@ -32,6 +32,8 @@ from billfold.kit.errors import Unusable
 EVENTS = "/connect-events/v3"
 SUBSCRIPTIONS = f"{EVENTS}/subscriptions"
 NAME = "billfold listen"
+# How the types begin that are told at a level of their own.
+SPEND = "spend."
 SIGNATURE = "x-bill-sha-signature"
 # A receiver has ten; what it takes longer for counts as failed.
 FORWARD_SECONDS_MAX = 9
@@ -81,7 +83,14 @@ def trigger(
     url: Url = HERE,
     env: Env = None,
 ) -> None:
-    """Have a sandbox send a test notification of a type."""
+    """Have a sandbox send a test notification of a type; those of Spend & Expense (spend.…) are sent to
+    subscriptions made with an apiToken alone, by the API."""
+    if event_type.startswith(SPEND):
+        raise Unusable(
+            f"{event_type} goes to subscriptions that were made with an apiToken, which this command "
+            f"has not: POST {SUBSCRIPTIONS}/{{id}}/test with the header apiToken, and "
+            f'{{"eventType": "{event_type}"}}; `billfold keys create apiToken` makes one'
+        )
     sandbox = Sandbox(url, env)
     sandbox.sign_in()
     id = subscription or _of_listener(sandbox)
@@ -180,7 +189,7 @@ def _subscribed(sandbox: Sandbox, receiver: Receiver, address: str, types: list[
     catalog = sandbox.ask("GET", f"{EVENTS}/events/catalog")
     # Those of Spend & Expense are told to its own subscribers only.
     known = {
-        each["type"]: each["versions"][-1] for each in catalog if not each["type"].startswith("spend.")
+        each["type"]: each["versions"][-1] for each in catalog if not each["type"].startswith(SPEND)
     }
     if unknown := set(types) - known.keys():
         raise Unusable(f"no such event: {', '.join(sorted(unknown))}")

@@ -34,7 +34,8 @@ def log(
     env: Env = None,
     as_json: AsJson = False,
 ) -> None:
-    """Every attempt of the last deliveries: when, where to, what was answered, how long that took."""
+    """Every attempt of the last deliveries: when, how long that took, what was answered, where to. Also
+    of a subscription that was deleted."""
     from billfold.events import history
 
     settings, _ = load(data=data, database=database, policy=policy)
@@ -48,7 +49,8 @@ def log(
         return
     for each in found:
         said = each["statusCode"] or each["failure"]
-        print(f"{each['time']} {each['eventId']} {each['state']:9} {each['milliseconds']:6} ms  {said}")
+        when = f"{each['time']} {each['eventId']} {each['state']:9} {each['milliseconds']:6} ms"
+        print(f"{when}  {said}  {each['url']}")
 
 
 @app.command()
@@ -62,8 +64,9 @@ def resend(
     policy: PolicyName = None,
     env: Env = None,
 ) -> None:
-    """Send again, in order, everything between two times that the receiver did not take. The server
-    delivers it when it runs."""
+    """Send again everything between two times that the receiver did not take. The server delivers it
+    when it runs: it leaves in the order in which it happened, but a few at once, so that neighbours may
+    arrive the other way round."""
     from billfold.events import history
     from billfold.kit.listing import moment
 

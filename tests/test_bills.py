@@ -350,7 +350,12 @@ def test_replacing_by_the_same_changes_nothing(desk, acme, told):
         {"id": id} | line for id, line in zip(ids, sent["billLineItems"], strict=True)
     ]
     assert desk.call("PUT", f"{BILLS}/{bill['id']}", sent) == bill
+    assert desk.call("PUT", f"{BILLS}/{bill['id']}", desk.sees(bill["id"])) == bill
     assert told == ["bill.created"]
+    # A line that is sent without its id is a new one (`bills.yaml`), however like the old, and is told.
+    after = desk.call("PUT", f"{BILLS}/{bill['id']}", full(acme))
+    assert not set(ids) & {line["id"] for line in after["billLineItems"]}
+    assert told == ["bill.created", "bill.updated"]
 
 
 def test_replacing_asks_for_everything_that_creating_asks_for(desk, acme):

@@ -183,7 +183,7 @@ def test_what_is_another_organization_s_is_not_found(desk, person, heard, receiv
     ):  # fmt: skip
         person.opens(f"{CONSOLE}/{path}", 404)
     for path in (f"{theirs}/status", f"{theirs}/missed", f"{heard['id']}/deliveries/{delivery}/resend"):
-        typed = {"mark": mark, "since": "2027-01-01T00:00"}
+        typed = {"mark": mark, "since": "2027-01-01T00:00", "enabled": "no"}
         assert person.asks("POST", f"{CONSOLE}/{path}", typed).status_code == 404, path
     assert len(receiver.got) == 1
 
@@ -244,6 +244,30 @@ def test_a_time_that_is_none_is_refused(sqlite_desk, since):
     _, person = at_a_subscription(sqlite_desk)
     person.presses("Resend everything", {"since": since}, 400)
     assert "From: must be a moment" in words(person.page.text)
+
+
+@pytest.mark.parametrize(("until", "status"), [
+    ("9999-12-31T23:59", 200), ("9999-12-31T23:59:30", 400), ("9999-12-31T23:59-01:00", 400),
+])  # fmt: skip
+def test_the_ends_of_time_may_be_asked_for_and_what_is_beyond_is_refused(
+    desk, person, heard, until, status
+):
+    person.comes_in()
+    person.opens(f"{CONSOLE}/{heard['id']}")
+    person.presses("Resend everything", {"since": "0001-01-01T00:00", "until": until}, status)
+    said = "Nothing was missed" if status == 200 else "To: must be a moment"
+    assert said in words(person.page.text)
+
+
+@pytest.mark.parametrize("enabled", ["zz", "", "true", None])
+def test_only_yes_and_no_change_the_status(desk, person, heard, enabled):
+    person.comes_in()
+    person.opens(f"{CONSOLE}/{heard['id']}")
+    form = person.page.form("Disable")
+    typed = {"mark": form["sent"]["mark"]} | ({} if enabled is None else {"enabled": enabled})
+    answer = person.asks("POST", form["action"], typed)
+    assert answer.status_code == 400 and "Status: must be yes or no" in words(answer.text)
+    assert desk.call("GET", f"{SUBSCRIPTIONS}/{heard['id']}")["status"]["enabled"]
 
 
 def test_a_test_event_is_sent(desk, person, heard, receiver):

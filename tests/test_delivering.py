@@ -18,8 +18,9 @@ from billfold.events.outbox import Delivery
 from billfold.kit.addresses import may_be_public
 from billfold.kit.errors import Refusal, Unusable
 from billfold.settings import load
-from tests.desk import START
+from tests.desk import EVENTS, START, V3, vendor_of
 from tests.receiver import Receiver
+from tests.server import assert_refused, run, subscribe
 from tests.test_webhooks import SUBSCRIPTIONS, subscribes
 
 
@@ -239,6 +240,26 @@ def test_the_commands(sqlite_url, open_desk, tmp_path):
     assert said.exit_code == 2 and "must be moments" in said.output + said.stderr
     said = run("log", str(uuid.uuid4()), "--data", str(tmp_path))
     assert said.exit_code == 2 and "no object" in said.output + said.stderr
+
+
+def test_the_log_says_where_to_also_of_a_subscription_that_is_gone(serve, place, tmp_path):
+    """To whoever runs the server; its owner is told that there is none."""
+    server, url = serve(*place), "http://127.0.0.1:9/hook"
+    server.signs_in()
+    made = subscribe(server, url)
+    server.call("POST", f"{V3}/vendors", vendor_of("Acme"), status=201)
+    server.advance(seconds=1)
+    server.call("DELETE", f"{SUBSCRIPTIONS}/{made['id']}")
+    server.advance(seconds=5)
+    for path in (f"{SUBSCRIPTIONS}/{made['id']}", f"{EVENTS}/events/subscription/{made['id']}"):
+        assert server.ask("GET", path)[0] == 404
+    server.stop()
+    data = ["--data", str(tmp_path / "data"), *place]
+    lines = [line.split() for line in run("webhooks", "log", made["id"], *data).stdout.splitlines()]
+    assert lines and {line[2] for line in lines} == {"STOPPED"}
+    assert {line[-1] for line in lines} == {url}
+    resent = run("webhooks", "resend", made["id"], "--from", "2026-01-01", *data)
+    assert_refused(resent, "no object")
 
 
 @pytest.mark.parametrize(

@@ -159,15 +159,15 @@ def test_credentials_that_are_missing_wrong_foreign_or_past(callers):
         events = operation.gate is EVENTS
         missing = Said(400, [None]) if events else Said(401, ["BDC_1109"])
         no_key = missing if operation.dialect is DIALECT_V3 else Said(400, ["BDC_1108"])
-        invalid, unknown = Said(401, ["BDC_1109"]), Said(400, ["BDC_1102"])
+        invalid, unknown = Said(401, ["BDC_1109"]), Said(401 if events else 400, ["BDC_1102"])
         session = callers.session()
         cases = [
             ({"sessionId": session}, no_key),
             ({"devKey": KEY}, missing),
             ({"sessionId": "invented", "devKey": KEY}, invalid),
-            ({"sessionId": session, "devKey": "invented"}, invalid if events else unknown),
+            ({"sessionId": session, "devKey": "invented"}, unknown),
             ({"sessionId": session, "devKey": "other"}, invalid),
-            ({"sessionId": session, "devKey": APP_KEY}, invalid if events else unknown),
+            ({"sessionId": session, "devKey": APP_KEY}, unknown),
             ({"sessionId": callers.session(SessionKind.PARTNER), "devKey": KEY}, invalid),
             ({"sessionId": callers.session(used_time=past), "devKey": KEY}, invalid),
             (
@@ -190,8 +190,9 @@ def test_a_session_that_a_partner_opened_goes_with_the_partners_developer_keys(c
         for key, lets_in in ((PARTNER_KEY, True), (KEY, False), (APP_KEY, False), ("invented", False)):
             token = callers.session(SessionKind.LOGIN_AS_USER, trusted=True, **fields)
             said = callers.ask(operation, sessionId=token, devKey=key)
-            known = events or key in (PARTNER_KEY, KEY)
-            refused = Said(401, ["BDC_1109"]) if known else Said(400, ["BDC_1102"])
+            known = key in (PARTNER_KEY, KEY)
+            unknown = Said(401 if events else 400, ["BDC_1102"])
+            refused = Said(401, ["BDC_1109"]) if known else unknown
             assert (said != refused) if lets_in else (said == refused), (name(operation), key)
 
 
@@ -235,11 +236,12 @@ def test_a_partner_and_a_token_reach_subscriptions_and_no_books(callers):
             assert let_in == events, (name(operation), said)
         if events:
             past = callers.session(SessionKind.PARTNER, used_time=START - sessions.IDLE_MAX)
-            for headers in (
-                {"sessionId": past, "appKey": APP_KEY}, {"sessionId": past, "appKey": "invented"},
-                {"apiToken": "invented"}, {"apiToken": APP_KEY},
+            for headers, code in (
+                ({"sessionId": past, "appKey": APP_KEY}, "BDC_1109"),
+                ({"sessionId": past, "appKey": "invented"}, "BDC_1102"),
+                ({"apiToken": "invented"}, "BDC_1102"), ({"apiToken": APP_KEY}, "BDC_1102"),
             ):  # fmt: skip
-                assert callers.ask(operation, **headers) == Said(401, ["BDC_1109"]), name(operation)
+                assert callers.ask(operation, **headers) == Said(401, [code]), name(operation)
 
 
 def test_logout_ends_either_kind_of_session(callers):

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 import uuid
 from pathlib import Path
 
@@ -90,6 +91,18 @@ def test_a_made_up_notification_has_every_documented_field(event_type):
             assert isinstance(value, kind), path
 
 
+def test_a_made_up_notification_is_of_its_type():
+    """(`webhooks.yaml`): archived true and false tell those apart; what was deleted is DELETED."""
+    for event_type in (*TYPES, *SPEND_TYPES):
+        _, body = sample(event_type, NOW, {})
+        subject = next(iter(body.values()))
+        subject = subject if isinstance(subject, dict) else body
+        assert subject.get("archived", False) is event_type.endswith(".archived"), event_type
+        assert (subject.get("status") == "DELETED") is event_type.endswith(".deleted"), event_type
+    _, body = sample("vendor.archived", NOW, {"archived": False})
+    assert body["vendor"]["archived"] is False  # What is sent is said.
+
+
 # The contract says of these objects only what is in them in words.
 BESIDE = {
     ("card-account.expiration", "month"), ("card-account.expiration", "year"),
@@ -160,10 +173,24 @@ def test_what_is_really_told_is_documented(desk, told):
             for path, value in found.items():
                 if kind := OF.get(wanted.get(path, "")):
                     assert isinstance(value, kind), (event_type, path)
+            assert_made_up_alike(event_type, body)
     (heard,) = seen["bank-account.updated"]
     assert heard["bank-account"]["accountNumber"].startswith("*****")
     assert heard["bank-account"]["archived"] is False
     assert seen["vendor.created"][0]["vendor"]["accountNumber"] == "0042"
+
+
+# Texts of which only the form is compared: moments and dates.
+FORMS = [re.compile(form) for form in (r"\d{4}-\d\d-\d\dT[\d:.]{12}\S+", r"\d{4}-\d\d-\d\d")]
+
+
+def assert_made_up_alike(event_type: str, body: dict) -> None:
+    """A made-up notification says moments and dates where a real one does."""
+    form = lambda value: next((each for each in FORMS if each.fullmatch(str(value))), None)
+    made_up = paths_of(sample(event_type, NOW, {})[1])
+    for path, value in paths_of(body).items():
+        if path in made_up:
+            assert form(value) is form(made_up[path]), (event_type, path, value)
 
 
 def test_a_bank_account_is_archived_until_it_is_verified(desk, told):
@@ -290,6 +317,22 @@ def test_a_payment_that_cannot_be_made_is_told_of_by_either_call(desk: Desk, tol
     heard = told()["payment.failed"]
     assert len(heard) == 2 and all("id" not in each["payment"] for each in heard)
     assert {each["errors"][0]["code"] for each in heard} == {"BDC_1159"}
+
+
+def test_a_payment_that_cannot_be_made_has_every_documented_field(desk: Desk, told):
+    """And is told of once a request: the vendor is left out where the bills are of two."""
+    first, second = desk.owes(demo_world.VENDOR_ID, 10), desk.owes(desk.vendor("Other"), 10)
+    bank = {"type": "BANK_ACCOUNT", "id": demo_world.BANK_ACCOUNT_ID}
+    for bills, more in (([first], {}), ([first], {"transactionNumber": "T-1"}), ([first, second], {})):
+        lines = [{"billId": bill, "amount": 11} for bill in bills]
+        body = {"fundingAccount": bank, "payments": lines} | more
+        assert desk.refused("POST", f"{V3}/payments/bulk", body)[0] == 422
+    one, named, of_two = told()["payment.failed"]
+    wanted = documented("payment.failed")
+    assert set(paths_of(one)) == set(wanted)
+    assert named["payment"]["transactionNumber"] == "T-1"
+    absent = {"payment.vendor", "payment.vendor.id", "payment.vendor.name"}
+    assert set(wanted) - set(paths_of(of_two)) == absent
 
 
 def test_the_history_says_the_body_as_a_text(desk):

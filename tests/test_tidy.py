@@ -187,7 +187,7 @@ CROSSINGS: dict[str, str] = {
     # Deliveries of many owners are packed, and recorded, in one unit.
     "events/delivery.py": "_pack_all, _record_all",
     # Whoever runs this server looks after its subscriptions.
-    "events/history.py": "anybodys",
+    "events/history.py": "_act_for_owner",
     # The first organization of a new sandbox is made by nobody.
     "demo_world.py": "CALLER",
 }

@@ -229,7 +229,7 @@ def test_ten_subscriptions_of_each_owner(callers):
 
 
 def test_missing_and_wrong_credentials_of_each_level(callers):
-    """Missing ones are 400, one element each; wrong ones 401."""
+    """Missing ones are 400, one element each; wrong ones 401, a key's told from a session's."""
     desk = callers.desk
     session, partners = callers.organization["sessionId"], callers.partner["sessionId"]
     dev, app = demo_world.DEVELOPER_KEY, demo_world.APPLICATION_KEY
@@ -240,15 +240,20 @@ def test_missing_and_wrong_credentials_of_each_level(callers):
         ({"appKey": app}, (400, [blank("sessionId")])),
         ({"sessionId": session}, (400, [blank("devKey")])),
         ({"apiToken": ""}, (400, [blank("devKey"), blank("sessionId")])),
-        ({"apiToken": "invented"}, (401, ["BDC_1109"])),
-        ({"apiToken": dev}, (401, ["BDC_1109"])),
-        ({"appKey": "invented", "sessionId": partners}, (401, ["BDC_1109"])),
+        ({"apiToken": "invented"}, (401, ["BDC_1102"])),
+        ({"apiToken": dev}, (401, ["BDC_1102"])),
+        ({"appKey": "invented", "sessionId": partners}, (401, ["BDC_1102"])),
+        ({"appKey": dev, "sessionId": partners}, (401, ["BDC_1102"])),
+        ({"devKey": "invented", "sessionId": session}, (401, ["BDC_1102"])),
+        ({"devKey": app, "sessionId": session}, (401, ["BDC_1102"])),
         ({"appKey": app, "sessionId": "invented"}, (401, ["BDC_1109"])),
         ({"appKey": app, "sessionId": session}, (401, ["BDC_1109"])),
         ({"devKey": dev, "sessionId": partners}, (401, ["BDC_1109"])),
     ):
         said = desk.refused("GET", SUBSCRIPTIONS, session="", headers=headers)
         assert said == expected, headers
+    answer = desk.answer("GET", SUBSCRIPTIONS, session="", headers={"apiToken": "invented"})
+    assert answer.json()[0]["message"] == "The apiToken is not valid here."
 
 
 def test_a_key_that_is_revoked_opens_no_level(callers):
@@ -257,7 +262,10 @@ def test_a_key_that_is_revoked_opens_no_level(callers):
         callers.call(level, "GET", SUBSCRIPTIONS)
         key = digest(getattr(callers, level)[name])
         desk.writes(lambda work, key=key: sessions.revoke_key(work, key), None)
-        assert callers.refused(level, "GET", SUBSCRIPTIONS) == (401, ["BDC_1109"]), level
+        code = (
+            "BDC_1102" if level == "spend" else "BDC_1109"
+        )  # The others' sessions have ended with it.
+        assert callers.refused(level, "GET", SUBSCRIPTIONS) == (401, [code]), level
 
 
 def test_a_token_goes_as_far_as_its_user(callers):
@@ -272,7 +280,7 @@ def test_a_token_goes_as_far_as_its_user(callers):
     callers.spend = {"apiToken": desk.writes(make, None)}
     assert callers.refused("spend", "GET", SUBSCRIPTIONS)[0] == 403, name
     desk.call("POST", f"{V3}/users/{clerk['id']}/archive")
-    assert callers.refused("spend", "GET", SUBSCRIPTIONS) == (401, ["BDC_1109"])
+    assert callers.refused("spend", "GET", SUBSCRIPTIONS) == (401, ["BDC_1102"])
 
 
 # Histories

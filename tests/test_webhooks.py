@@ -132,6 +132,9 @@ def test_a_refused_payment_is_told_of_though_nothing_of_it_remains(desk, receive
     desk.advance(seconds=1)
     (said,) = receiver.bodies
     now = "2027-01-04T17:00:00.000+00:00"
+    # As a payment has one that was sent without: twenty capitals.
+    number = said["payment"].pop("transactionNumber")
+    assert len(number) == 20 and number.isalpha() and number.isupper()
     assert said["payment"] == {
         "bills": [{"id": bill, "amount": 11.0}], "createdBy": demo_world.USER_ID,
         "createdTime": now, "updatedTime": now, "fundingAccount": bank,
@@ -224,6 +227,7 @@ def test_the_same_key_is_answered_with_the_same_subscription(desk, receiver):
     made = subscribes(desk, receiver.url, key=key)
     assert len(made["securityKey"]) >= 32
     assert subscribes(desk, receiver.url, key=key) == made
+    assert subscribes(desk, receiver.url, key=key.upper()) == made
     seen = desk.call("GET", f"{SUBSCRIPTIONS}/{made['id']}")
     assert seen == {name: value for name, value in made.items() if name != "securityKey"}
     assert desk.call("GET", SUBSCRIPTIONS) == {"results": [seen]}
@@ -235,13 +239,18 @@ def test_the_same_key_is_answered_with_the_same_subscription(desk, receiver):
 
 
 def test_twenty_at_once_with_one_key_make_one_subscription(desk, receiver):
-    headers = {"X-Idempotent-Key": str(uuid.uuid4())}
+    """However the key is spelled."""
+    key = str(uuid.uuid4())
+    headers = {"X-Idempotent-Key": key}
 
     async def all_at_once():
         asked = (
-            desk.asks("POST", SUBSCRIPTIONS, request_of(receiver.url), headers=headers)
-            for _ in range(20)
-        )
+            desk.asks(
+                "POST", SUBSCRIPTIONS, request_of(receiver.url),
+                headers={"X-Idempotent-Key": spelled},
+            )
+            for spelled in [key, key.upper()] * 10
+        )  # fmt: skip
         return await asyncio.gather(*asked)
 
     answers = desk.runner.run(all_at_once())
@@ -286,6 +295,23 @@ def test_what_cannot_be_subscribed_to(desk, wrong):
     body = request_of("http://127.0.0.1:9/hook") | wrong
     headers = {"X-Idempotent-Key": str(uuid.uuid4())}
     assert desk.refused("POST", SUBSCRIPTIONS, body, headers=headers)[0] == 400
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:9/a\r\nX: y", "http://127.0.0.1:9/a ", "http://127.0.0.1:9/a\t",
+        " http://127.0.0.1:9/a", "http://127.0.0.1 x:9/", "http://127.0.0.1:9/a b",
+        "http://127.0.0.1:9/\x7f", "http://127.0.0.1:9/\x1f", "\nhttp://x:9/",
+    ],
+)  # fmt: skip
+def test_an_url_has_neither_blanks_nor_controls(desk, url):
+    made = subscribes(desk, "http://127.0.0.1:9/hook")
+    headers = {"X-Idempotent-Key": str(uuid.uuid4())}
+    refused = (400, ["BDC_1119"])
+    assert desk.refused("POST", SUBSCRIPTIONS, request_of(url), headers=headers) == refused
+    for method, body in (("PATCH", {"notificationUrl": url}), ("PUT", request_of(url))):
+        assert desk.refused(method, f"{SUBSCRIPTIONS}/{made['id']}", body) == refused
 
 
 def test_ten_subscriptions_and_no_two_alike(desk):

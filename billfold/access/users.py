@@ -9,7 +9,7 @@ from billfold.access.keys import KeyKind
 from billfold.access.roles import Role, RoleType
 from billfold.access.sessions import Session, SessionKind
 from billfold.kit.environment import stored_clock
-from billfold.kit.errors import INVALID_VALUE, MALFORMED, NOT_POSSIBLE, SESSION_INVALID, Refusal
+from billfold.kit.errors import INVALID_VALUE, MALFORMED, NOT_POSSIBLE, WRONG_KEY, Refusal
 from billfold.kit.listing import LOWER
 from billfold.kit.tables import Owned, Record, small, table
 from billfold.kit.work import Work
@@ -55,14 +55,14 @@ def login_of(work: Work, name: str) -> Login | None:
 
 
 def session_of_token(work: Work, token: str) -> Session:
-    """What a request is let in as that shows an API token; raises BDC_1109 for one that was revoked, or
-    whose user is not active any more."""
+    """What a request is let in as that shows an API token; raises BDC_1102 (401) for one that nobody
+    knows, that was revoked, or whose user is not active any more."""
     stored_clock(work)
     key = keys.find(work, KeyKind.API_TOKEN, token)
     user = work.connection.first(User, id=key.user_id) if key else None
     role = work.connection.first(Role, id=user.role_id) if user else None
     if key is None or user is None or role is None or user.archived or user.invited:
-        raise Refusal(SESSION_INVALID)
+        raise Refusal(WRONG_KEY, "apiToken")
     return Session(
         key.id, key.id, SessionKind.API_TOKEN, user.organization_id, user.id, role.type, False,
         work.now, work.now,

@@ -26,7 +26,8 @@ ONE = f"{ALL}/{{subscription_id}}"
 DELIVERY = f"{ONE}/deliveries/{{delivery_id}}"
 DELIVERIES_A_PAGE = 20
 ATTEMPTS_SHOWN = 25
-MINUTE = timedelta(minutes=1)
+# What is typed is a minute; where it is an end, all of it is meant.
+MINUTE = timedelta(minutes=1) - timedelta(milliseconds=1)
 MAY = Permission.MANAGE_INTEGRATIONS
 
 
@@ -88,7 +89,10 @@ class WebhookPages:
         ]
 
     async def _set_status(self, request: Request, asked: Asked, caller: Caller) -> str:
-        id, enabled = request.path_params["subscription_id"], asked.get("enabled") == "yes"
+        id, wanted = request.path_params["subscription_id"], asked.get("enabled")
+        if wanted not in ("yes", "no"):
+            raise Refusal(INVALID_VALUE, "Status: must be yes or no")
+        enabled = wanted == "yes"
         await self.environment.write(
             lambda work: subscriptions.change(work, id, enabled=enabled), caller
         )
@@ -107,8 +111,7 @@ class WebhookPages:
         id = request.path_params["subscription_id"]
         since, until = _moment(asked, "since", "From"), None
         if asked.get("until"):
-            # What was typed is a minute, and all of it is meant.
-            until = _moment(asked, "until", "To") + MINUTE - timedelta(milliseconds=1)
+            until = _moment(asked, "until", "To", MINUTE)
         sent = await history.resend_all_missed(
             self.environment, lambda work: work.find(Subscription, id), since, until, caller
         )
@@ -136,7 +139,7 @@ def _one(work: Work, request: Request) -> OneSeen:
     subscription = work.find(Subscription, request.path_params["subscription_id"])
     cursor = request.query_params.get("page", "")
     asked = listing.Asked(sort="createdTime:desc", max=DELIVERIES_A_PAGE, page=cursor)
-    page = history.of_subscription(work, subscription, asked)
+    page = history.of_subscription(work, subscription.id, asked)
     work.find_all(Event, [each.event_id for each in page.rows])
     sent = [Sent(each, outbox.event_of(work, each).event_type) for each in page.rows]
     since = (work.now - health.RECENT).strftime("%Y-%m-%dT%H:00")
@@ -158,8 +161,8 @@ def _delivery(work: Work, request: Request) -> DeliverySeen:
     )  # fmt: skip
 
 
-def _moment(asked: Asked, name: str, label: str) -> datetime:
+def _moment(asked: Asked, name: str, label: str, more: timedelta = timedelta(0)) -> datetime:
     try:
-        return listing.moment(asked.get(name, ""))
+        return listing.moment(asked.get(name, "")) + more
     except (ValueError, OverflowError):
         raise Refusal(INVALID_VALUE, f"{label}: must be a moment such as 2026-12-30T14:00") from None

@@ -29,7 +29,7 @@ from billfold.kit.errors import (
     Refusal,
     Unavailable,
 )
-from billfold.kit.idempotency import HEADER
+from billfold.kit.idempotency import HEADER, one_spelling
 from billfold.kit.listing import Asked
 from billfold.kit.work import Work
 
@@ -207,7 +207,8 @@ class Door:
         if not operation.idempotent:
             return await self._write_admitted(operation, arrival, arguments, receive, admit)
         assert arrival.caller is not None, "who needs a key is somebody"
-        keyed = arrival.path, arrival.caller.organization_id, arrival.header(HEADER)
+        key = one_spelling(arrival.header(HEADER))
+        keyed = arrival.path, arrival.caller.organization_id, key
         # Of another process' the database knows.
         if keyed in self.keyed:
             raise Refusal(IN_FLIGHT)

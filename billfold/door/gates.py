@@ -18,6 +18,7 @@ from billfold.kit.errors import (
     NO_SUCH_API,
     SESSION_INVALID,
     UNTRUSTED,
+    WRONG_KEY,
     Refusal,
 )
 from billfold.kit.work import Caller, Work
@@ -142,14 +143,17 @@ def _with(work: Work, arrival: Arrival, name: str, kind: KeyKind) -> Session:
 
 def _events(work: Work, arrival: Arrival) -> Session:
     """At the level for which there are all credentials: an organization's, a partner's, or that of
-    Spend & Expense. A header that is missing (400) is told from one that is wrong (401)."""
+    Spend & Expense. A header that is missing (400) is told from one that is wrong (401), and a wrong
+    key from a session that has ended (BDC_1102 and 1109, `webhooks.yaml`)."""
     there = {name for name in EVENTS_HEADERS if arrival.header(name)}
     for needed, check in EVENTS_LEVELS:
         if there.issuperset(needed):
             try:
                 return check(work, arrival)
-            except Refusal:
-                raise Refusal(SESSION_INVALID) from None  # A wrong key is here like a wrong session.
+            except Refusal as refusal:
+                if refusal.problems[0][0] is BAD_DEVELOPER_KEY:
+                    raise Refusal(WRONG_KEY, needed[0]) from None  # Which is 400 everywhere else.
+                raise
     partners = "appKey" in there and "devKey" not in there
     asked = ("appKey" if partners else "devKey", "sessionId")
     raise Refusal.of([(MISSING_HEADER, name) for name in asked if name not in there])

@@ -32,6 +32,7 @@ from billfold.kit.errors import (
     TOO_LARGE,
     UNAVAILABLE,
     UNTRUSTED,
+    WRONG_KEY,
     Problem,
 )
 from billfold.kit.idempotency import HEADER, KEPT
@@ -99,6 +100,7 @@ MEANINGS = {
     "without a code; its message begins with the field.",
     MISSING_HEADER: "A header is missing. One element for each, without a code; its message begins "
     "with the header.",
+    WRONG_KEY: "The devKey, appKey or apiToken is not valid here; the message says which.",
     INVALID_FIELD: "A field has a value that is not possible; the message says which.",
     INVALID_VALUE: "A value is not possible; the message says which and why.",
     NOT_POSSIBLE: "The books do not allow it; the message says why.",
@@ -109,7 +111,7 @@ MEANINGS = {
 OF_GATE = {
     "partner on a child": (MISSING_HEADER, SESSION_INVALID, BAD_DEVELOPER_KEY, NOT_FOUND),
     "downloads": (SESSION_INVALID,),
-    "events": (MISSING_HEADER, SESSION_INVALID),
+    "events": (MISSING_HEADER, SESSION_INVALID, WRONG_KEY),
     "control": (NO_SUCH_API,),
 }
 OF_KEY = (MISSING_HEADER, MALFORMED, IN_FLIGHT)

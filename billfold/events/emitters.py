@@ -8,7 +8,9 @@ OPENING = """\
 # Events
 
 Printed by `billfold events`. For each type that can be subscribed to: when it is told and by
-which file, or which area will tell it when it is built. The test endpoint sends every type today.
+which file, or which area will tell it when it is built. The test endpoint sends every type today:
+those of Spend & Expense (`spend.…`) to subscriptions that were made with an `apiToken`
+([how to get one](production.md#keys-and-tokens)), all others to those of organizations and partners.
 A type is told at most once of a subject in one transaction, from the row as it is when that ends,
 and never of what was undone.
 

@@ -1,6 +1,6 @@
 """A subscription's history: what it was sent or should have been, looked through and sent again."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ from billfold.kit import listing
 from billfold.kit.environment import Environment, stored_clock
 from billfold.kit.errors import NOT_FOUND, Refusal
 from billfold.kit.listing import Asked, Field, Page
+from billfold.kit.tables import Owned
 from billfold.kit.work import SYSTEM_USER, Caller, Work
 
 # Documented (`webhooks.yaml`, limits): what is older is not told any more.
@@ -23,9 +24,9 @@ KEPT = timedelta(days=180)
 FIELDS = {"entityId": Field("subject_id", ("eq",)), "createdTime": listing.TIMES["createdTime"]}
 
 
-def of_subscription(work: Work, subscription: Subscription, asked: Asked) -> Page[Delivery]:
-    """The newest first, as far back as is told."""
-    whose = ("subscription_id", subscription.id)
+def of_subscription(work: Work, subscription_id: str, asked: Asked) -> Page[Delivery]:
+    """The newest first, as far back as is told; also of a subscription that is gone."""
+    whose = ("subscription_id", subscription_id)
     page = listing.find(work, Delivery, FIELDS, asked, whose)
     since = work.now - KEPT
     rows = [row for row in page.rows if row.created_time >= since]
@@ -60,8 +61,9 @@ def resend_missed(
     until: datetime | None = None,
     after: str = "",
 ) -> Resent:
-    """Send everything between two times again that the receiver did not take, in order; what is on its
-    way is left alone. It is done by so many at a time: go on behind `after`.
+    """Send everything between two times again that the receiver did not take; what is on its way is
+    left alone. It leaves in the order in which it happened, a few at once, so that neighbours may
+    arrive in another. It is done by so many at a time: go on behind `after`.
 
     Raises BDC_1119 (400) while the subscription is disabled."""
     subscriptions.check_enabled(subscription)
@@ -97,22 +99,38 @@ async def resend_all_missed(
             return sent
 
 
+# Of a subscription that is gone its deliveries alone say whose it was.
+LAST = (
+    sa.select(Delivery.table)
+    .where(Delivery.c.subscription_id == sa.bindparam("subscription_id"))
+    .order_by(Delivery.c.created_time.desc(), Delivery.c.id.desc())
+    .limit(1)
+)
+
+
 def attempts(work: Work, subscription_id: str, last: int) -> list[tuple[Delivery, DeliveryAttempt]]:
-    """Every attempt of a subscription's last deliveries, the newest delivery first."""
-    subscription = anybodys(work, subscription_id)
-    page = of_subscription(work, subscription, Asked("", "createdTime:desc", last))
+    """Every attempt of a subscription's last deliveries, the newest delivery first, for whoever runs
+    this server: also after it was deleted. Raises BDC_1205 (404)."""
+    stored_clock(work)
+    there = work.connection.where(Subscription, id=subscription_id)
+    sent = work.connection.rows(Delivery, LAST, {"subscription_id": subscription_id})
+    _act_for_owner(work, subscription_id, [*there, *sent])
+    page = of_subscription(work, subscription_id, Asked("", "createdTime:desc", last))
     return [(each, attempt) for each in page.rows for attempt in log.of_delivery(work, each.id)]
 
 
 def anybodys(work: Work, subscription_id: str) -> Subscription:
     """Whoever's subscription it is, for whoever runs this server. Raises BDC_1205 (404)."""
     stored_clock(work)
-    found = work.connection.first(Subscription, id=subscription_id)
-    if found is None:
+    _act_for_owner(work, subscription_id, work.connection.where(Subscription, id=subscription_id))
+    return work.find(Subscription, subscription_id)
+
+
+def _act_for_owner(work: Work, subscription_id: str, found: Sequence[Owned]) -> None:
+    if not found:
         raise Refusal(NOT_FOUND, subscription_id)
     because = "whoever runs this server looks after its subscriptions"
-    work.for_organization(found.organization_id, SYSTEM_USER, because=because)
-    return work.find(Subscription, subscription_id)
+    work.for_organization(found[0].organization_id, SYSTEM_USER, because=because)
 
 
 def delivery_of(work: Work, subscription: Subscription, delivery_id: str) -> Delivery:

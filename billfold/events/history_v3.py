@@ -105,7 +105,7 @@ def get_events_for_subscription(work: Work, subscription_id: str, query: History
     time; the cursor goes forward only, and stands beside the same questions or alone."""
     subscription = work.find(Subscription, well_formed(subscription_id))
     asked = Asked(_filters(query), "createdTime:desc", query.max, query.next_page or query.page)
-    page = history.of_subscription(work, subscription, asked)
+    page = history.of_subscription(work, subscription.id, asked)
     return EventList([view(work, each) for each in page.rows], page.next_page)
 
 

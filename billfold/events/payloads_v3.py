@@ -281,11 +281,11 @@ class FailedPaymentPayload(Wire):
     """A payment that never was: no id, no status."""
 
     bills: list[BillAmount]
+    transaction_number: str
     created_by: str
     created_time: Stamp
     updated_time: Stamp
     funding_account: Account
-    transaction_number: str | None = None
     vendor: VendorName | None = None
 
 
@@ -301,11 +301,11 @@ def of_failed_payment(work: Work, failed: FailedPayment) -> dict[str, Any]:
     vendor = work.rows(Vendor, id=failed.vendor_id) if failed.vendor_id else []
     payment = FailedPaymentPayload(
         bills=[BillAmount(line.bill_id, to_amount(line.amount_cents)) for line in failed.lines],
+        transaction_number=failed.transaction_number,
         created_by=work.user_id,
         created_time=now,
         updated_time=now,
         funding_account=Account(terms.funding_type, terms.funding_account_id),
-        transaction_number=terms.transaction_number,
         vendor=VendorName(vendor[0].id, vendor[0].name) if vendor else None,
     )
     reasons = [Reason(code, message, now) for code, message in failed.reasons]

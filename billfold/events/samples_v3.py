@@ -36,7 +36,7 @@ def _vendor(now: str) -> Body:
             "combinePayments": True, "companyName": "Test Vendor Inc",
         },
         "recurringPayments": False, "billCurrency": "USD",
-        "balance": {"amount": 228.99, "lastUpdatedDate": now[:10]}, "autoPay": {"enabled": False},
+        "balance": {"amount": 228.99, "lastUpdatedDate": now}, "autoPay": {"enabled": False},
         "createdTime": now, "updatedTime": now,
     }  # fmt: skip
 
@@ -178,6 +178,13 @@ def _of(event_type: str) -> tuple[str, Callable[[str], Body]]:
     return next(found for begin, found in SAMPLES.items() if event_type.startswith(begin))
 
 
+# What is another of one type than of those that begin like it.
+OF_TYPE: dict[str, Body] = {
+    **{f"{subject}.archived": {"archived": True} for subject in ("vendor", "bill", "invoice")},
+    "spend.reimbursement.deleted": {"status": "DELETED"},
+}
+
+
 # What the subject of each type is called in its body; empty where it has no name.
 ENTITY_OF = {each: _of(each)[0] for each in (*TYPES, *SPEND_TYPES)}
 
@@ -186,7 +193,7 @@ def sample(event_type: str, now: str, instead: Body) -> tuple[str, Body]:
     """The subject's id, and what a notification says beside its metadata; `instead` holds what is said
     of the subject in place of what is made up."""
     entity, made = _of(event_type)
-    said = _over(made(now), instead)
+    said = _over(made(now) | OF_TYPE.get(event_type, {}), instead)
     subject_id = str(said.get("id") or said.get("uuid") or _subject_of(said))
     if not entity:
         return subject_id, said

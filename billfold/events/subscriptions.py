@@ -1,5 +1,6 @@
 """Subscriptions: who wants to be told of what, where, and how it is signed."""
 
+import re
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
@@ -13,6 +14,8 @@ from billfold.kit.work import Work
 
 SUBSCRIPTIONS_MAX = 10
 URL_LENGTH_MAX = 2_000
+# Neither blanks nor controls, which urlsplit forgives and HTTP does not.
+URL_CHARACTERS = re.compile("[!-~]+")
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -135,7 +138,7 @@ def check_url(work: Work, url: str) -> None:
         host, _ = parts.hostname, parts.port
     except ValueError:
         host = None
-    if not host or len(url) > URL_LENGTH_MAX or parts.username or not url.isascii():
+    if not host or len(url) > URL_LENGTH_MAX or parts.username or not URL_CHARACTERS.fullmatch(url):
         raise Refusal(INVALID_FIELD, "notificationUrl: is not a URL that can be notified")
     schemes = ("https", "http") if work.policy.webhooks_to_http else ("https",)
     if parts.scheme not in schemes:

@@ -31,6 +31,7 @@ class Problem:
 # Who you are
 BAD_CREDENTIALS = Problem("BDC_1101", 401, "The user name or the password is wrong.")
 BAD_DEVELOPER_KEY = Problem("BDC_1102", 400, "The developer key is not valid here.")
+WRONG_KEY = Problem("BDC_1102", 401, "The {} is not valid here.")
 DEVELOPER_KEY_INACTIVE = Problem("BDC_1103", 403, "The developer key is not active.")
 SESSION_INVALID = Problem("BDC_1109", 401, "The session is invalid or has ended. Please log in.")
 OTHER_PARTNER = Problem("BDC_1106", 403, "The key and what it was used for are of different partners.")

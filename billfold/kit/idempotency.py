@@ -36,7 +36,7 @@ def once(work: Work, scope: str, key: str, asked: bytes, do: Callable[[], bytes]
     for one with which something else was `asked`; elsewhere that is answered like the first, which is
     the contract's literal reading (docs/decisions/0005)."""
     check_key(key)
-    id = digest(f"{scope} {key}")
+    id = digest(f"{scope} {one_spelling(key)}")
     if not work.connection.try_lock(id):
         raise Refusal(IN_FLIGHT)
     sum = digest(asked.decode())
@@ -55,6 +55,11 @@ def once(work: Work, scope: str, key: str, asked: bytes, do: Callable[[], bytes]
     return answer
 
 
+def one_spelling(key: str) -> str:
+    """A UUID is one key in capitals too."""
+    return key.lower()
+
+
 def check_key(key: str) -> None:
     if not _is_uuid4(key):
         raise Refusal(MALFORMED, f"{HEADER}: must be a UUID version 4")
@@ -65,4 +70,4 @@ def _is_uuid4(text: str) -> bool:
         found = UUID(text)
     except ValueError:
         return False
-    return found.version == 4 and str(found) == text.lower()
+    return found.version == 4 and str(found) == one_spelling(text)

@@ -275,7 +275,9 @@ def get_bill(work: Work, bill_id: str) -> BillView:
     "/connect/v3/bills/{bill_id}", SIGNED_IN, may=Permission.ENTER_BILLS, refuses=[NOT_FOUND, *REFUSES]
 )
 def replace_bill(work: Work, bill_id: str, request: BillRequest) -> BillView:
-    """Replace a bill: lines with an id are kept and changed, lines that are not sent are removed."""
+    """Replace a bill: lines with an id are kept and changed, lines that are not sent are removed.
+
+    A line without an id is a new one, whatever it says. Where nothing changes nothing is told."""
     details = {"vendor_id": request.vendor_id} | _details(request)
     if request.classifications is None:
         details |= dict.fromkeys(BillClassifications.__struct_fields__)

@@ -7,7 +7,7 @@ from billfold.kit.errors import NOT_POSSIBLE, Refusal
 from billfold.kit.tables import Record
 from billfold.kit.work import Work
 from billfold.payables.bills import Bill
-from billfold.payables.payments import PayLine, Terms
+from billfold.payables.payments import PayLine, Terms, number_of
 
 
 class FailedPayment(Record, frozen=True):
@@ -15,6 +15,7 @@ class FailedPayment(Record, frozen=True):
 
     lines: list[PayLine]
     terms: Terms
+    transaction_number: str
     vendor_id: str | None
     reasons: list[tuple[str | None, str]]
 
@@ -24,13 +25,15 @@ def tell_failure(
 ) -> None:
     """Tell that a request to pay has failed, in a unit of its own, because the other left nothing.
 
-    The vendor is named when all the bills that exist are of one."""
+    It is told once a request (`webhooks.yaml`), with a number as a payment has one. The vendor is named
+    when all the bills that exist are of one."""
     found = work.grouped(Bill, "id", [line.bill_id for line in lines])
     of = {rows[0].vendor_id for rows in found.values() if rows}
     vendor_id = of.pop() if len(of) == 1 else terms.vendor_id
     failed = FailedPayment(
-        id=work.ids.uuid(work.now), lines=list(lines), terms=terms, vendor_id=vendor_id, reasons=reasons
-    )
+        id=work.ids.uuid(work.now), lines=list(lines), terms=terms,
+        transaction_number=number_of(work, terms), vendor_id=vendor_id, reasons=reasons,
+    )  # fmt: skip
     work.tell("payment.failed", failed)
 
 

@@ -351,7 +351,7 @@ def _schedule(
         Payment, vendor_id=vendor.id, amount_cents=amount_cents, process_date=process_date,
         status=S.SCHEDULED, payment_status=PaymentStatus.SCHEDULED,
         funding_type=terms.funding_type, funding_account_id=terms.funding_account_id,
-        transaction_number=terms.transaction_number or work.ids.letters(20),
+        transaction_number=number_of(work, terms),
         confirmation_number=f"{_numbers_begin(work.today)}{work.ids.number(7):07d}",
         disbursement_type=kind, arrives_by=disbursements.arrives_by(kind, process_date),
         created_by=work.user_id, created_bill=created_bill, description=terms.description,
@@ -363,6 +363,11 @@ def _schedule(
     _plan_next(work, payment)
     work.tell(PAYMENT.event, payment)
     return payment
+
+
+def number_of(work: Work, terms: Terms) -> str:
+    """The caller's, or one that is made up."""
+    return terms.transaction_number or work.ids.letters(20)
 
 
 @lru_cache(8)
