@@ -28,6 +28,7 @@ EXAMPLES = Examples(
         "SUBSCRIPTION": ("createSubscription", "id"),
         "EVENT": ("sendTestEvent", "id"),
         "ENVIRONMENT": ("createEnvironment", "name"),
+        "SNAPSHOT": ("saveSnapshot", "name"),
         "PARTNER_SESSION": ("partnerLogin", "sessionId"),
         "CHILD": ("createOrganization", "id"),
         "CHILD_USER": ("createPartnerUser", "id"),
@@ -72,6 +73,10 @@ EXAMPLES = Examples(
         "migrateKeys": {"name": "sandbox", "to": "$ENVIRONMENT"},
         "setSunset": {"name": "sandbox", "date": "2028-12-31", "successor": "$ENVIRONMENT"},
         "removeEnvironment": {"name": "$ENVIRONMENT"},
+        "saveSnapshot": {"name": "base"},
+        "restoreSnapshot": {"name": "$SNAPSHOT"},
+        "removeSnapshot": {"name": "$SNAPSHOT"},
+        "listDifferences": {"one": "$SNAPSHOT", "other": "sandbox"},
         "createSignUp": {
             "organization": "Guitars", "firstName": "Carla", "lastName": "Strings",
             "email": "carla@guitars.example", "password": "seven green bicycles",
