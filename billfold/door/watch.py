@@ -69,7 +69,7 @@ class Watch:
         caller = arrival.caller
         said: dict[str, Any] = {
             "request_id": request_id.decode(), "method": arrival.method,
-            "route": arrival.route or UNKNOWN_ROUTE, "status": status,
+            "environment": arrival.under, "route": arrival.route or UNKNOWN_ROUTE, "status": status,
             "milliseconds": round(seconds * 1000, 1),
             "organization": caller and caller.organization_id, "user": caller and caller.user_id,
         }  # fmt: skip

@@ -1,0 +1,1 @@
+"""For tests of programs that speak to BILL: a server for the run and a world for each test."""
