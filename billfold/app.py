@@ -286,13 +286,21 @@ class Billfold:
     async def lifespan(self, _: object = None) -> AsyncIterator[None]:
         await self.first.open()
         await self.host.start()
+        settings = self.settings
         keeper = asyncio.create_task(keep(self.host.keep, "the host"))
         warm = asyncio.create_task(asyncio.to_thread(_warm_up))
+        keepers = [keeper]
+        if settings.certificate:
+            from billfold.door import certificates
+
+            certificate = certificates.served(settings.certificate, settings.certificate_key)
+            keepers.append(asyncio.create_task(keep(certificate.keep, "the certificate")))
         try:
             yield
         finally:
-            keeper.cancel()
-            await asyncio.gather(warm, keeper, return_exceptions=True)
+            for each in keepers:
+                each.cancel()
+            await asyncio.gather(warm, *keepers, return_exceptions=True)
             await self.host.close()
             await self.first.close()
 

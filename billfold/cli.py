@@ -11,6 +11,7 @@ import sys
 from contextlib import suppress
 from dataclasses import replace
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -235,14 +236,9 @@ def _check_production(settings: Settings) -> None:
         secrets.load(settings.folder, make=False)
     check_production(settings)
     if settings.certificate:
-        import ssl
+        from billfold.door import certificates
 
-        try:
-            trial = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            # A password would be asked for at each start, and of each process.
-            trial.load_cert_chain(settings.certificate, settings.certificate_key, password=b"")
-        except (OSError, ValueError) as error:
-            raise Unusable(f"certificate and certificate_key cannot be used: {error}") from None
+        certificates.opened(settings.certificate, settings.certificate_key)
 
 
 def _listen(settings: Settings) -> socket.socket:
@@ -276,9 +272,10 @@ def _run(billfold: Billfold, listener: socket.socket) -> None:
         "forwarded_allow_ips": settings.trusted_proxy or "127.0.0.1",
     }  # fmt: skip
     if settings.certificate:
-        options |= {
-            "ssl_certfile": settings.certificate, "ssl_keyfile": settings.certificate_key
-        }  # fmt: skip
+        from billfold.door import certificates
+
+        files = settings.certificate, settings.certificate_key
+        options["ssl_context_factory"] = partial(certificates.context_of, *files)
     if settings.workers > 1:
         import os
 
