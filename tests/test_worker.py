@@ -104,11 +104,18 @@ def test_without_a_worker_nobody_goes_on(desk, done):
 def test_where_there_is_no_room_nobody_goes_on(desk, done, monkeypatch):
     """Then it is the turn of who has waited longest, of whichever lane."""
     monkeypatch.setattr(worker, "FLYING_MAX", 2)
-    for lane in ("a", "b", "c"):
-        plan(desk, lane, 2, first=10 * (ord(lane) - ord("a")))
-    works(desk, lambda: len(done) == 6)
-    assert desk.reads(everything) == []
-    assert all(following is None for _, following in desk.followed)
+    plan(desk, "hang", 6)
+
+    async def look() -> tuple[int, bool]:
+        one = worker.Worker(desk.environment)
+        await one.look()
+        found = len(one.flying), desk.environment.goes_on
+        await one.stop()
+        return found
+
+    assert desk.runner.run(look()) == (2, False)
+    monkeypatch.setattr(worker, "FLYING_MAX", 5)
+    assert desk.runner.run(look()) == (4, True)
 
 
 def test_what_is_planned_for_now_is_done_at_once(desk, done, monkeypatch):
