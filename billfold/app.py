@@ -328,6 +328,19 @@ def _adding(headers: list[tuple[bytes, bytes]], send: Callable) -> Callable:
     return send_more
 
 
+class _FirstLine(logging.Handler):
+    """A line that comes before the log is set up sets it up."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        from billfold.door import logs
+
+        logs.logger()
+        logging.getLogger(record.name).handle(record)
+
+
+logging.lastResort = _FirstLine(logging.WARNING)
+
+
 def _warm_up() -> None:
     """What the first log line needs, imported beside the first requests instead of within one."""
     from billfold.door import logs

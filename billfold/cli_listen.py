@@ -68,8 +68,9 @@ def listen(
         number = 0
         try:
             while not count or number < count:
-                print(heard.get(), flush=True)
-                number += 1
+                one = heard.get()
+                number += 1  # Before anybody has read of it.
+                print(one, flush=True)
         except KeyboardInterrupt:
             print(f"{number} notifications; {receiver.wrong} with a wrong signature")
 
