@@ -8,9 +8,9 @@ import uuid
 import uvloop
 
 from billfold.door.posts import Poster
-from billfold.events.delivery import SIGNATURE_HEADER, WELL
+from billfold.events.delivery import WELL
 from billfold.kit.agenda import LANE_MAX
-from billfold.kit.secrets import signature
+from billfold.kit.secrets import SIGNATURE_HEADER, signature
 
 KEY = "k" * 40
 BODY_BYTES = 1_500

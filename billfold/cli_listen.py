@@ -6,8 +6,6 @@ on; the program behind decides what is answered, so that its failures are tried 
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import hmac
 import json
 import queue
@@ -28,13 +26,13 @@ import typer
 from billfold.cli_data import Env, plainly
 from billfold.cli_sandbox import HERE, Sandbox, Url
 from billfold.kit.errors import Unusable
+from billfold.kit.secrets import SIGNATURE_HEADER, signature
 
 EVENTS = "/connect-events/v3"
 SUBSCRIPTIONS = f"{EVENTS}/subscriptions"
 NAME = "billfold listen"
 # How the types begin that are told at a level of their own.
 SPEND = "spend."
-SIGNATURE = "x-bill-sha-signature"
 # A receiver has ten; what it takes longer for counts as failed.
 FORWARD_SECONDS_MAX = 9
 WELL, WRONG_SIGNATURE, UNREACHABLE = 200, 401, 502
@@ -134,8 +132,8 @@ class Receiver:
 
     def take(self, body: bytes, headers: dict[str, str]) -> int:
         """The status to answer with: that of the program behind."""
-        mac = hmac.digest(self.key.encode(), body, hashlib.sha256)
-        right = hmac.compare_digest(base64.b64encode(mac), headers.get(SIGNATURE, "").encode())
+        signed = headers.get(SIGNATURE_HEADER, "")
+        right = hmac.compare_digest(signature(self.key, body).encode(), signed.encode())
         if not right:
             self.wrong += 1
         status = WELL if right else WRONG_SIGNATURE

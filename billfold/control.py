@@ -27,7 +27,7 @@ from billfold.kit.environment import (
     stored_now,
 )
 from billfold.kit.errors import INVALID_VALUE, MALFORMED, NOT_FOUND, Refusal
-from billfold.kit.tables import metadata
+from billfold.kit.tables import changing
 from billfold.kit.travel import Journey
 from billfold.kit.work import Work
 from billfold.payables.disbursements import earliest_process_date
@@ -241,9 +241,7 @@ async def reset(environment: Environment, request: Nothing = Nothing()) -> Reset
 
     def begin_anew(work: Work) -> None:
         stored = held_clock(work)
-        for each in reversed(metadata.sorted_tables):
-            if each is Listed.table:
-                continue
+        for each in reversed(changing((Listed,))):
             work.connection.execute(f"DELETE FROM {each.name}", [])
         version, now = stored.version + 1, real()
         anew = StoredClock(CLOCK_ID, version=version, policy=stored.policy, key_check=stored.key_check)

@@ -14,7 +14,7 @@ from billfold.door.arrival import Arrival
 from billfold.door.door import Paths
 from billfold.door.gates import CONTROL
 from billfold.door.operations import Operations
-from billfold.door.wire import Wire, decode
+from billfold.door.wire import Wire, decode, read_query
 from billfold.environments import making, sunset
 from billfold.environments.host import Host
 from billfold.environments.listed import Listed, State
@@ -213,11 +213,15 @@ def host_of(environment: Environment) -> Host:
 
 async def by_hand(paths: Paths, environment: Environment, method: str, path: str, body: bytes) -> Any:
     """An operation of the control API, for who has data and key and needs no server."""
+    path, _, query = path.partition("?")
     operation, arguments = paths.find(method, path)
+    arrival = Arrival(method, path, query.encode(), {}, BY_HAND)
     if operation.body_name:
         arguments[operation.body_name] = decode(operation.decoder, body)
+    if operation.query_name and operation.query:
+        arguments[operation.query_name] = read_query(operation.query, arrival.asked())
     if operation.arrival_name:
-        arguments[operation.arrival_name] = Arrival(method, path, b"", {}, BY_HAND)
+        arguments[operation.arrival_name] = arrival
     return msgspec.to_builtins(await operation.do(environment, **arguments))
 
 
@@ -225,7 +229,7 @@ def check_controlled(each: Listed, arrival: Arrival) -> None:
     """Whoever sits at this machine may do anything to a sandbox. Somebody's books are ended, removed,
     copied and put back by who has their data and their key: `billfold env … --data`."""
     if not POLICIES[each.policy].controlled and arrival.peer != BY_HAND:
-        raise Refusal(NOT_POSSIBLE, f"{each.id} is a production: use `billfold env` with --data")
+        raise Refusal(NOT_POSSIBLE, f"{each.id} is a production: use the command line with --data")
 
 
 async def _view(host: Host, each: Listed, arrival: Arrival) -> EnvironmentView:

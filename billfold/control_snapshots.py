@@ -6,10 +6,9 @@ from billfold.control_environments import check_controlled, host_of
 from billfold.door.arrival import Arrival
 from billfold.door.gates import CONTROL
 from billfold.door.operations import Operations
-from billfold.door.wire import Query, Wire
+from billfold.door.wire import Query, Stamp, Wire, stamp
 from billfold.environments import differences, snapshots
 from billfold.environments.listed import Listed, State
-from billfold.kit.clock import stamp
 from billfold.kit.environment import Environment
 from billfold.kit.errors import INVALID_VALUE, NO_ENVIRONMENT, NO_SNAPSHOT, NOT_POSSIBLE
 
@@ -33,7 +32,7 @@ class SnapshotView(Wire):
     name: str
     environment: str
     policy: str
-    created_time: str
+    created_time: Stamp
 
 
 class SnapshotList(Wire):

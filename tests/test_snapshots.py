@@ -347,3 +347,6 @@ def test_the_commands_keep_put_back_compare_and_remove(serve, tmp_path):
     folder = str(tmp_path / "data")
     assert run("snapshot", "save", "cold", "--data", folder).stdout.startswith("cold is sandbox")
     assert run("snapshot", "restore", "cold", "--data", folder).returncode == 0
+    done = run("diff", "cold", "sandbox", "--data", folder)
+    assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
+    assert_refused(run("diff", "cold", "nowhere", "--data", folder), "no environment nowhere")

@@ -27,7 +27,7 @@ DELIVERY = f"{ONE}/deliveries/{{delivery_id}}"
 DELIVERIES_A_PAGE = 20
 ATTEMPTS_SHOWN = 25
 # What is typed is a minute; where it is an end, all of it is meant.
-MINUTE = timedelta(minutes=1) - timedelta(milliseconds=1)
+REST_OF_MINUTE = timedelta(minutes=1) - timedelta(milliseconds=1)
 MAY = Permission.MANAGE_INTEGRATIONS
 
 
@@ -111,7 +111,7 @@ class WebhookPages:
         id = request.path_params["subscription_id"]
         since, until = _moment(asked, "since", "From"), None
         if asked.get("until"):
-            until = _moment(asked, "until", "To", MINUTE)
+            until = _moment(asked, "until", "To", REST_OF_MINUTE)
         sent = await history.resend_all_missed(
             self.environment, lambda work: work.find(Subscription, id), since, until, caller
         )

@@ -36,9 +36,8 @@ class Certificate:
     def __init__(self, certificate: str, key: str) -> None:
         self.files = certificate, key
         self._seen = self._stamps()
-        self._current = opened(certificate, key)
         # The one that is served with sends each handshake on to the current one.
-        self.context = opened(certificate, key)
+        self.context = self._current = opened(certificate, key)
         self.context.sni_callback = self._hand_over
 
     async def keep(self) -> None:

@@ -13,13 +13,9 @@ from billfold.environments.databases import at_rest, clock_of
 from billfold.environments.host import Host
 from billfold.environments.listed import Listed, State
 from billfold.kit import agenda, travel
-from billfold.kit.database import Claim, Connection, select_where
+from billfold.kit.database import Claim, Connection
 from billfold.kit.environment import CLOCK_ID, StoredClock, stored_clock
-from billfold.kit.errors import (
-    INVALID_VALUE,
-    NO_SNAPSHOT,
-    Refusal,
-)
+from billfold.kit.errors import INVALID_VALUE, NO_SNAPSHOT, Refusal
 from billfold.kit.policy import NAME_RULE, is_name
 
 # What belongs to the installation, and time itself: both stay, and the clock is set.
@@ -90,10 +86,9 @@ async def found(host: Host, name: str) -> Listed:
 
 def _set_back(stored: StoredClock, connection: Connection) -> None:
     """Within the transaction that has put the rows back."""
-    for session in connection.rows(Session, select_where(Session), {}):
-        connection.delete(Session, session.id)
+    connection.execute(f"DELETE FROM {Session.table.name}", [])
     agenda.free_all(connection)
-    now = connection.where(StoredClock, id=CLOCK_ID)[0]
+    (now,) = connection.where(StoredClock, id=CLOCK_ID)
     # Under a version of its own, so that every process forgets what it knew.
     fields = {
         "version": now.version + 1, "offset_ms": stored.offset_ms, "still": stored.still,

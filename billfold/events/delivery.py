@@ -24,10 +24,9 @@ from billfold.kit.batches import Batches, to_the_end
 from billfold.kit.clock import real
 from billfold.kit.environment import Environment, stored_clock
 from billfold.kit.errors import Refusal
-from billfold.kit.secrets import Secrets, signature
+from billfold.kit.secrets import SIGNATURE_HEADER, Secrets, signature
 from billfold.kit.work import Work
 
-SIGNATURE_HEADER = "x-bill-sha-signature"
 # The one status that counts; 204 and a redirect are failures.
 WELL = 200
 ITEMS = "the agenda does what was planned, for the owner that planned it"

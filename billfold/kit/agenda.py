@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from msgspec.structs import replace
 
 from billfold.kit.clock import real
-from billfold.kit.database import Connection, among, filled_up, select_among_to_change, select_to_change
+from billfold.kit.database import Connection, among, named, select_among_to_change, select_to_change
 from billfold.kit.environment import Environment, stored_clock
 from billfold.kit.errors import Unavailable
 from billfold.kit.tables import Record, table
@@ -95,11 +95,14 @@ def _first_in_lanes() -> sa.Select:
             .scalar_subquery()
         )
 
-    def place(lane: Any, number: int) -> Any:
+    lanes = sa.select(next_lane("").label("lane")).cte("lanes", recursive=True)
+    lanes = lanes.union_all(sa.select(next_lane(lanes.c.lane)).where(lanes.c.lane.is_not(None)))
+
+    def place(number: int) -> Any:
         each = AgendaItem.table.alias()
-        return (
+        id = (
             sa.select(each.c.id)
-            .where(each.c.parked == sa.bindparam("parked"), each.c.lane == lane)
+            .where(each.c.parked == sa.bindparam("parked"), each.c.lane == lanes.c.lane)
             .where(each.c.due <= sa.bindparam("until"))
             .order_by(each.c.due, each.c.id)
             .limit(1)
@@ -107,11 +110,9 @@ def _first_in_lanes() -> sa.Select:
             .correlate(lanes)
             .scalar_subquery()
         )
+        return sa.select(id.label("id")).select_from(lanes)
 
-    lanes = sa.select(next_lane("").label("lane")).cte("lanes", recursive=True)
-    lanes = lanes.union_all(sa.select(next_lane(lanes.c.lane)).where(lanes.c.lane.is_not(None)))
-    places = (place(lanes.c.lane, number).label("id") for number in range(LANE_MAX))
-    first = sa.union_all(*(sa.select(id).select_from(lanes) for id in places)).subquery()
+    first = sa.union_all(*map(place, range(LANE_MAX))).subquery()
     return sa.select(first.c.id).where(first.c.id.is_not(None))
 
 
@@ -300,9 +301,8 @@ def _those(work: Work, statement: Callable[[int], sa.Select], ids: list[str]) ->
     """So many at once as a statement may name."""
     found: list[AgendaItem] = []
     for start in range(0, len(ids), NAMED_MAX):
-        filled = filled_up(ids[start : start + NAMED_MAX])
-        values = {f"id{place}": id for place, id in enumerate(filled)}
-        found += work.connection.rows(AgendaItem, statement(len(filled)), values | {"real": real()})
+        values = named(ids[start : start + NAMED_MAX])
+        found += work.connection.rows(AgendaItem, statement(len(values)), values | {"real": real()})
     return found
 
 

@@ -150,17 +150,18 @@ class Connection:
 
     def delete_all(self, record: type[Record], ids: list[str]) -> None:
         if ids:
-            self._among(delete_from(record, len(filled_up(ids))), ids, {})
+            values = named(ids)
+            self._send(delete_from(record, len(values)), values)
 
     def set_all(self, record: type[Record], ids: list[str], fields: dict[str, Any]) -> None:
         """The same values for many rows."""
         if ids:
-            self._among(set_in(record, len(filled_up(ids)), *fields), ids, fields)
+            values = named(ids)
+            self._send(set_in(record, len(values), *fields), values | fields)
 
-    def _among(self, statement: sa.Executable, ids: list[str], fields: dict[str, Any]) -> None:
+    def _send(self, statement: sa.Executable, values: dict[str, Any]) -> None:
         compiled = self.compiled(statement)
-        values = {f"id{place}": id for place, id in enumerate(filled_up(ids))}
-        self.execute(compiled.text, compiled.arguments(values | fields))
+        self.execute(compiled.text, compiled.arguments(values))
 
 
 class Database(Protocol):
@@ -285,15 +286,14 @@ def select_among(
     record: type[Record], name: str, ids: list[str], only: str | None = None
 ) -> tuple[sa.Select, dict[str, Any]]:
     """Rows with one of many values, or one column of them."""
-    filled = filled_up(ids)
-    values = {f"id{place}": id for place, id in enumerate(filled)}
-    return _select_among(record, name, len(filled), only), values
+    values = named(ids)
+    return _select_among(record, name, len(values), only), values
 
 
-def filled_up(ids: list[str]) -> list[str]:
-    """Up to a power of two, so that few statements serve every length."""
+def named(ids: list[str]) -> dict[str, Any]:
+    """`id0` and so on, filled up to a power of two, so that few statements serve every length."""
     size = 1 << (len(ids) - 1).bit_length()
-    return ids + ids[-1:] * (size - len(ids))
+    return {f"id{place}": id for place, id in enumerate(ids + ids[-1:] * (size - len(ids)))}
 
 
 def select_among_to_change(

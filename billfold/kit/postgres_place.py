@@ -65,13 +65,7 @@ class PostgresPlace:
 
     def copy(self, source: str, url: str) -> None:
         """Nobody who works on the source is disturbed, as they were by a template's copy."""
-        with (
-            self._connected(source) as here,
-            self._connected(url) as there,
-            here.transaction(),
-            there.transaction(),
-        ):
-            here.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        with self._from_one_moment(source, url) as (here, there):
             for table in metadata.sorted_tables:
                 _copy_table(here, there, Identifier(table.name))
 
@@ -80,13 +74,7 @@ class PostgresPlace:
     ) -> None:
         """Whoever is at work on it ends first, and then waits until this has ended."""
         tables = [Identifier(each.name) for each in changing(stays)]
-        with (
-            self._connected(source) as here,
-            self._connected(url) as there,
-            here.transaction(),
-            there.transaction(),
-        ):
-            here.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        with self._from_one_moment(source, url) as (here, there):
             there.execute(SQL("SET LOCAL lock_timeout = {}").format(f"{LOCK_SECONDS_MAX}s"))
             there.execute(SQL("TRUNCATE {}").format(SQL(", ").join(tables)))
             for table in tables:
@@ -96,6 +84,20 @@ class PostgresPlace:
     def check(self, url: str) -> None:
         if not self.exists(url):
             raise Unusable("its database is gone")
+
+    @contextmanager
+    def _from_one_moment(
+        self, source: str, url: str
+    ) -> Iterator[tuple[psycopg.Connection, psycopg.Connection]]:
+        """A transaction in either; the source is seen as it is now."""
+        with (
+            self._connected(source) as here,
+            self._connected(url) as there,
+            here.transaction(),
+            there.transaction(),
+        ):
+            here.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            yield here, there
 
     @contextmanager
     def _connected(self, url: str | None = None) -> Iterator[psycopg.Connection]:

@@ -55,7 +55,7 @@ class Worker:
         breath_seconds = min(max(BREATHS * (ended - began), BREATH_SECONDS_MIN), PAUSE_SECONDS)
         # Where there is no room those come first who have waited longest.
         environment.goes_on = len(self.flying) < FLYING_MAX
-        if begun == 0 or begun < most:
+        if begun < max(most, 1):
             # Not by wait_for, which before Python 3.12 may lose that it was cancelled.
             with suppress(TimeoutError):
                 async with asyncio.timeout(PAUSE_SECONDS):

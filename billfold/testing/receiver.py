@@ -1,14 +1,12 @@
 """Where the notifications of all worlds of a process arrive, each at its own path."""
 
-import base64
-import hashlib
 import hmac
 import json
 import threading
 from collections import defaultdict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-SIGNATURE = "x-bill-sha-signature"
+from billfold.kit.secrets import SIGNATURE_HEADER, signature
 
 
 class Receiver:
@@ -25,7 +23,9 @@ class Receiver:
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
-                self.send_response(receiver.take(self.path, body, self.headers.get(SIGNATURE, "")))
+                self.send_response(
+                    receiver.take(self.path, body, self.headers.get(SIGNATURE_HEADER, ""))
+                )
                 self.send_header("content-length", "0")
                 self.end_headers()
 
@@ -37,12 +37,12 @@ class Receiver:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         self.base = f"http://127.0.0.1:{self._server.server_address[1]}"
 
-    def take(self, path: str, body: bytes, signature: str) -> int:
+    def take(self, path: str, body: bytes, signed: str) -> int:
         # A key is known a moment after its subscription is: the first notification may be sooner.
         with self.arrival:
             self.arrival.wait_for(lambda: path in self.keys, 1)
-            right = hmac.digest(self.keys.get(path, "").encode(), body, hashlib.sha256)
-            if not hmac.compare_digest(base64.b64encode(right), signature.encode()):
+            right = signature(self.keys.get(path, ""), body)
+            if not hmac.compare_digest(right.encode(), signed.encode()):
                 return 401
             self.heard[path].append(json.loads(body))
             self.arrival.notify_all()

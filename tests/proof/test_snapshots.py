@@ -58,8 +58,8 @@ class Keeper:
             server.call("POST", SNAPSHOTS, {"name": name}, status=201)
             self.kept |= self.unsure
         elif what == "restore":
-            then = self.kept[self.random.choice(sorted(self.kept))]
-            name = next(name for name, names in self.kept.items() if names == then)
+            name = self.random.choice(sorted(self.kept))
+            then = self.kept[name]
             self.may_be = {now, then}
             server.call("POST", f"{SNAPSHOTS}/{name}/restore")
             server.signs_in()
