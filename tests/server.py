@@ -1,18 +1,21 @@
 """The server as a process, as tests start, ask and end it; and a receiver that takes its time."""
 
 import json
+import multiprocessing
 import os
 import queue
 import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.error
 import urllib.request
 import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 from billfold import demo_world
 from tests.desk import LOGIN, V3
@@ -29,13 +32,39 @@ def surroundings(**more: str) -> dict[str, str]:
     return plain | {"COVERAGE_PROCESS_START": "", "NO_COLOR": "1"} | more
 
 
+# A command that ends is forked from a process that has imported everything: its start would be most
+# of its time. Servers start as they do for everybody.
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["tests.server", "billfold.app", "billfold.cli", "billfold.migrations"])
+
+
 def run(
     *arguments: object, seconds: int = START_SECONDS_MAX, **more: str
 ) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [*PROGRAM, *map(str, arguments)], env=surroundings(**more), capture_output=True, text=True,
-        timeout=seconds,
-    )  # fmt: skip
+    words = [str(each) for each in arguments]
+    with tempfile.TemporaryDirectory() as folder:
+        said = [Path(folder, name) for name in ("stdout", "stderr")]
+        process = FORKS.Process(target=_command, args=(words, surroundings(**more), os.getcwd(), said))
+        process.start()
+        process.join(seconds)
+        if process.exitcode is None:
+            process.kill()
+            raise subprocess.TimeoutExpired(words, seconds)
+        out, err = (each.read_text() for each in said)
+        return subprocess.CompletedProcess(words, process.exitcode, out, err)
+
+
+def _command(words: list[str], surroundings: dict[str, str], folder: str, said: list[Path]) -> None:
+    """What `billfold` does, in a process of its own."""
+    from billfold import cli
+
+    os.environ.clear()
+    os.environ.update(surroundings)
+    os.chdir(folder)
+    for number, path in enumerate(said, start=1):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), number)
+    sys.argv = ["billfold", *words]
+    cli.main()
 
 
 class Process:

@@ -71,9 +71,10 @@ def test_a_lane_is_gone_through_in_order_by_four(desk, done):
     numbers = [int(number) for number in done]
     late = [sum(later < number for later in numbers[place:]) for place, number in enumerate(numbers)]
     assert max(late) < 2 * agenda.LANE_MAX  # Those that were at work at the same time.
-    # But the first of all are taken, all others are gone on with.
-    gone_on_with = [following.subject_id for _, following in desk.followed if following]
-    assert set(done) - set(gone_on_with) == {"0", "1", "2", "3"}
+    # But the first of all are taken, the others are gone on with; now and then another finds none that
+    # is free at its moment.
+    taken = set(done) - {following.subject_id for _, following in desk.followed if following}
+    assert taken >= {"0", "1", "2", "3"} and len(taken) < 2 * agenda.LANE_MAX
     assert desk.reads(everything) == []
 
 
