@@ -232,13 +232,18 @@ class Billfold:
         self.settings = settings
         policy = settings.policy_of()
         self.secrets = secrets.load(settings.folder, make=policy.makes_key)
-        self.watch = Watch(settings.log == "requests", settings.slow_milliseconds / 1000)
+        self.watch = Watch(
+            settings.log == "requests", settings.slow_milliseconds / 1000, settings.workers
+        )
         world = "" if policy.controlled else None
         self.first = Site(
             settings, self.secrets, self.watch, settings.database_url, policy, settings.limits, world
         )
         self.environment = self.first.environment
         self.host = Host(settings, self.first, self._site)
+        # What leads to others than the first by the name that it is asked under.
+        names = settings.environment_of.items()
+        self._named = {host: name for host, name in names if name != settings.first}
         self._lifespan = Router(lifespan=self.lifespan)
         self._serve = OnlyHttps(self._route) if settings.trusted_proxy else self._route
 
@@ -248,17 +253,21 @@ class Billfold:
     async def _route(self, scope, receive, send) -> None:
         if scope["type"] != "http":
             await self._lifespan(scope, receive, send)
-        elif (lies := PATH.fullmatch(scope["path"])) is None:
-            await self.first(scope, receive, send)
-        else:
+        elif (lies := PATH.fullmatch(scope["path"])) is not None:
             name, path = lies.groups()
             under = self.host.under(name)  # The first goes by no name.
-            there = scope | {"path": path or "/", "root_path": under}
-            try:
-                async with self.host.entered(name) as site:
-                    await site(there, receive, send)
-            except (Refusal, Unavailable) as trouble:
-                await self.first.door.refuse(there, send, trouble)
+            await self._enter(name, scope | {"path": path or "/", "root_path": under}, receive, send)
+        elif self._named and (name := self._named.get(_host_of(scope))):
+            await self._enter(name, scope, receive, send)
+        else:
+            await self.first(scope, receive, send)
+
+    async def _enter(self, name: str, scope, receive, send) -> None:
+        try:
+            async with self.host.entered(name) as site:
+                await site(scope, receive, send)
+        except (Refusal, Unavailable) as trouble:
+            await self.first.door.refuse(scope, send, trouble)
 
     def _site(self, each: Listed, url: str) -> Site:
         settings, under = self.settings, PREFIX + each.id
@@ -290,10 +299,12 @@ class Billfold:
         keeper = asyncio.create_task(keep(self.host.keep, "the host"))
         warm = asyncio.create_task(asyncio.to_thread(_warm_up))
         keepers = [keeper]
-        if settings.certificate:
+        if settings.speaks_tls:
             from billfold.door import certificates
 
-            certificate = certificates.served(settings.certificate, settings.certificate_key)
+            certificate = certificates.served(settings)
+            self.watch.handshakes = certificate.handshakes
+            certificate.clock = self.environment.clock.now
             keepers.append(asyncio.create_task(keep(certificate.keep, "the certificate")))
         try:
             yield
@@ -315,6 +326,12 @@ async def keep(do: Callable[[], Awaitable[None]], name: str) -> None:
         except Exception:
             log.exception("%s goes on", name)
         await asyncio.sleep(TROUBLE_PAUSE_SECONDS)
+
+
+def _host_of(scope) -> str:
+    """The name that a request was sent to, without its port."""
+    host = next((value for name, value in scope["headers"] if name == b"host"), b"")
+    return host.partition(b":")[0].decode("latin-1").lower()
 
 
 def _adding(headers: list[tuple[bytes, bytes]], send: Callable) -> Callable:

@@ -18,6 +18,7 @@ import typer
 
 from billfold import (
     cli_carry,
+    cli_certs,
     cli_environments,
     cli_keys,
     cli_listen,
@@ -48,7 +49,9 @@ app.add_typer(cli_keys.app, name="keys")
 app.add_typer(cli_webhooks.app, name="webhooks")
 app.add_typer(cli_environments.app, name="env")
 app.add_typer(cli_snapshots.app, name="snapshot")
+app.add_typer(cli_certs.app, name="certs")
 app.command()(cli_snapshots.diff)
+app.command()(cli_certs.proxy)
 
 
 @app.command()
@@ -63,19 +66,27 @@ def serve(
         bool | None, typer.Option(help="Work on the agenda (settlement, deliveries) here.")
     ] = None,
     workers: Annotated[int | None, typer.Option(help="API processes (PostgreSQL only).")] = None,
+    tls: Annotated[
+        bool | None, typer.Option(help="https with certificates of a local authority (sandboxes).")
+    ] = None,
+    hosts: Annotated[
+        str | None, typer.Option(help="Other names of this server, with commas; name=environment.")
+    ] = None,
     log: Annotated[str | None, typer.Option(help="problems or requests.")] = None,
 ) -> None:
     """Serve the API; a sandbox makes its demo world when it starts for the first time."""
     gc.disable()  # What is imported stays: looking through it takes a tenth of a start.
     settings, _ = load(
         host=host, port=port, data=data, database=database, policy=policy, worker=worker,
-        workers=workers, log=log,
+        workers=workers, tls=tls, hosts=hosts, log=log,
     )  # fmt: skip
     _check_production(settings)
     listener = _listen(settings)
     # Port 0 is any free one; links lead to the one that was found.
     settings = replace(settings, port=listener.getsockname()[1])
     billfold = prepared(settings)
+    if settings.tls:
+        _prepare_authority(settings)
     print(_welcome(settings), flush=True)
     _run(billfold, listener)
 
@@ -259,6 +270,14 @@ def _listen(settings: Settings) -> socket.socket:
     return listener
 
 
+def _prepare_authority(settings: Settings) -> None:
+    from billfold.door.authority import Authority
+
+    authority = Authority(settings.folder)
+    if authority.prepare(settings.certified):
+        print(f"billfold: {authority.bundle} has changed: give it to clients that hold a copy of it")
+
+
 def _run(billfold: Billfold, listener: socket.socket) -> None:
     import uvicorn
 
@@ -271,11 +290,10 @@ def _run(billfold: Billfold, listener: socket.socket) -> None:
         "timeout_graceful_shutdown": 1.5, "lifespan": "on",
         "forwarded_allow_ips": settings.trusted_proxy or "127.0.0.1",
     }  # fmt: skip
-    if settings.certificate:
+    if settings.speaks_tls:
         from billfold.door import certificates
 
-        files = settings.certificate, settings.certificate_key
-        options["ssl_context_factory"] = partial(certificates.context_of, *files)
+        options["ssl_context_factory"] = partial(certificates.context_of, settings)
     if settings.workers > 1:
         import os
 
@@ -305,11 +323,19 @@ def _welcome(settings: Settings) -> str:
     from billfold.control import known_credentials
 
     found = known_credentials()
+    trust = ""
+    if settings.tls:
+        from billfold.door.authority import Authority
+
+        trust = f" --cacert {Authority(settings.folder).bundle}"
+        lines.append(
+            f"  trust   {Authority(settings.folder).bundle} (five roots; no system trusts them)"
+        )
     lines += [f"  {name:14} {value}" for name, value in found.items() if isinstance(value, str)]
     asked = {name: found[name] for name in ("username", "password", "organizationId", "devKey")}
     lines += [
         "", "A first call:", "",
-        f"  curl -s {base}/connect/v3/login -H 'Content-Type: application/json' \\",
+        f"  curl -s{trust} {base}/connect/v3/login -H 'Content-Type: application/json' \\",
         f"    -d '{json.dumps(asked)}'", "",
         f"Then send the sessionId and devKey as headers. The reference: {base}/docs",
         f"The console, for people: {base}/console",

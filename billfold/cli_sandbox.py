@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import ssl
 import uuid
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -55,6 +57,8 @@ class Sandbox:
         headers = {"X-Idempotent-Key": str(uuid.uuid4())}
         if data:
             headers["Content-Type"] = "application/json"
+        if token := os.environ.get("BILLFOLD_CONTROL"):
+            headers["Authorization"] = f"Bearer {token}"
         if self.session:
             headers |= {"sessionId": self.session, "devKey": self.known["devKey"]}
         opener = build_opener(ProxyHandler({}))  # It is on this machine.
@@ -65,7 +69,12 @@ class Sandbox:
         except HTTPError as refused:
             with refused:
                 return refused.code, refused.read()
-        except (URLError, OSError, ValueError):
+        except (URLError, OSError, ValueError) as error:
+            if isinstance(why := getattr(error, "reason", None), ssl.SSLCertVerificationError):
+                raise Unusable(
+                    f"the certificate of {self.url} is not trusted ({why.verify_message}): set"
+                    " SSL_CERT_FILE to the roots.pem of its data folder"
+                ) from None
             raise Unusable(
                 f"no sandbox answers on {self.url}: start one with `billfold serve`"
             ) from None

@@ -1,6 +1,7 @@
 """Every setting once: a flag wins over BILLFOLD_…, that over the data folder's billfold.toml."""
 
 import os
+import re
 import tomllib
 from dataclasses import MISSING, dataclass, fields, replace
 from ipaddress import ip_network
@@ -14,10 +15,16 @@ from billfold.kit.policy import LIMITS, POLICIES, Limits, Policy
 
 PREFIX = "BILLFOLD_"
 FILE = "billfold.toml"
-SECRET = {"database", "sms_token", "smtp"}
+SECRET = {"database", "sms_token", "smtp", "control"}
+CONTROL_CHARACTERS_MIN = 16
 # Seconds between two attempts to deliver; more is a day on which nobody is told.
 WAIT_MAX = 86_400
 SECOND_FACTORS = ("sms", "totp", "both")
+# Addresses that stand for all of this machine's, and how it finds itself there.
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}
+_LABEL = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+HOST_NAME = re.compile(rf"(?=.{{1,253}}$)({_LABEL}\.)*{_LABEL}")
+VISIBLE = re.compile("[!-~]+")
 YES = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
 
@@ -56,6 +63,12 @@ class Settings:
     # PEM files with which it speaks https itself.
     certificate: str = ""
     certificate_key: str = ""
+    # In a sandbox: https with certificates of a local authority, renewed every 90 days of its clock.
+    tls: bool = False
+    # Other names by which clients find this server, with commas between; name=environment leads there.
+    hosts: str = ""
+    # With this token the control API is open to other machines; without one to this machine alone.
+    control: str = ""
     # The address or network of a proxy that speaks https for it; what comes otherwise is refused.
     trusted_proxy: str = ""
     # Wrong passwords in a row that lock a login, and for how many minutes; 0: nobody is locked out.
@@ -95,8 +108,25 @@ class Settings:
         """Without a slash at its end."""
         if self.public_url:
             return self.public_url.rstrip("/")
-        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.host, self.host)
-        return f"{'https' if self.certificate else 'http'}://{host}:{self.port}"
+        host = EVERYWHERE.get(self.host, self.host)
+        return f"{'https' if self.speaks_tls else 'http'}://{host}:{self.port}"
+
+    @property
+    def speaks_tls(self) -> bool:
+        return self.tls or bool(self.certificate)
+
+    @property
+    def environment_of(self) -> dict[str, str]:
+        """The names of `hosts`, and to which environment each leads."""
+        found = (each.strip().lower().partition("=") for each in self.hosts.split(",") if each.strip())
+        return {host: environment or self.first for host, _, environment in found}
+
+    @property
+    def certified(self) -> list[str]:
+        """Names and addresses beside this machine's own that a local authority vouches for."""
+        public = urlsplit(self.public_url).hostname
+        listens = [] if self.host in EVERYWHERE else [self.host]
+        return [*self.environment_of, *listens, *([public] if public else [])]
 
     def policy_of(self, name: str = "", under: str = "") -> Policy:
         """What an environment allows, which is the first or lies under a path of this server."""
@@ -115,6 +145,8 @@ class Settings:
             sign_in_pause_minutes=self.sign_in_pause,
             base_url=self.base_url + under,
             public_url=(self.public_url.rstrip("/") + under) if self.public_url else None,
+            hosts=frozenset(self.environment_of),
+            control_token=self.control,
         )
 
     @property
@@ -175,6 +207,8 @@ def _turn(name: str, value: Any, kind: type, origin: str) -> Any:
     try:
         if kind is bool and not isinstance(value, bool):
             return YES[str(value).lower()]
+        if kind is str and isinstance(value, dict):  # A table of the file: [hosts]
+            return ",".join(f"{key}={found}" for key, found in value.items())
         return kind(value)
     except (ValueError, KeyError):
         raise Unusable(f"{name} of {origin} must be {kind.__name__}, not {value!r}") from None
@@ -240,6 +274,19 @@ def _check_surroundings(settings: Settings) -> None:
         raise Unusable("public_url must be https://host or https://host:port, without a path")
     if bool(settings.certificate) != bool(settings.certificate_key):
         raise Unusable("certificate and certificate_key go together")
+    if settings.tls and settings.certificate:
+        raise Unusable("tls makes certificates of its own: it does not go with certificate")
+    if settings.tls and not POLICIES[settings.policy].controlled:
+        raise Unusable("tls is for sandboxes: production needs certificate and certificate_key")
+    if settings.control and not (
+        len(settings.control) >= CONTROL_CHARACTERS_MIN and VISIBLE.fullmatch(settings.control)
+    ):
+        raise Unusable("control must be a token of 16 visible ASCII characters or more")
+    for host in settings.environment_of:
+        if not HOST_NAME.fullmatch(host):
+            raise Unusable(
+                f"hosts must be names, or name=environment, with commas between; {host!r} is none"
+            )
     if settings.second_factor not in SECOND_FACTORS:
         raise Unusable(f"second_factor must be one of {', '.join(SECOND_FACTORS)}")
     if settings.sms_url and not (gateway.scheme in ("http", "https") and gateway.hostname):

@@ -275,13 +275,39 @@ def test_no_web_page_reaches_the_control_api(desk, headers):
     desk.call("GET", f"{CONTROL}/clock", headers={"origin": "http://localhost:8080"}, session="")
 
 
-def test_no_other_machine_reaches_the_control_api(desk):
+def from_elsewhere(desk, said: str = "", url: str = "http://localhost") -> int:
+    """How another machine that says this is answered."""
+
     async def ask():
         transport = httpx2.ASGITransport(app=desk.billfold, client=("192.168.1.7", 1))
-        async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
-            return await client.get(f"{CONTROL}/credentials")
+        headers = {b"authorization": said.encode("latin-1")} if said else {}
+        async with httpx2.AsyncClient(transport=transport, base_url=url) as client:
+            return await client.get(f"{CONTROL}/credentials", headers=headers)
 
-    assert desk.runner.run(ask()).status_code == 404
+    return desk.runner.run(ask()).status_code
+
+
+def test_no_other_machine_reaches_the_control_api(desk):
+    assert from_elsewhere(desk) == from_elsewhere(desk, "Bearer ") == 404
+
+
+def test_another_machine_reaches_it_with_the_token(sqlite_url, open_desk):
+    token = "a-token-of-the-sandbox"
+    desk = open_desk(sqlite_url, control=token)
+    for said in (f"Bearer {token}", f"bearer  {token} "):
+        assert from_elsewhere(desk, said) == 200
+        assert from_elsewhere(desk, said, "http://billfold:8080") == 200
+    for said in ("", f"Basic {token}", token, "Bearer ", f"Bearer {token}!", "Bearer \u00e9"):
+        assert from_elsewhere(desk, said) == 401, said
+    desk.call("GET", f"{CONTROL}/clock", session="")  # This machine needs none,
+    headers = {"host": "strangers.test"}  # but a web page does, which has none.
+    assert desk.refused("GET", f"{CONTROL}/clock", headers=headers, session="")[0] == 401
+    assert token not in repr(desk.environment.policy)
+
+
+def test_production_has_no_control_api_with_a_token_either(sqlite_url, open_desk):
+    desk = open_desk(sqlite_url, policy="production", control="a-token-of-the-sandbox")
+    assert from_elsewhere(desk, "Bearer a-token-of-the-sandbox") == 404
 
 
 def test_a_form_cannot_be_sent_to_the_control_api(desk):

@@ -1,4 +1,5 @@
-"""The certificate of a server that speaks https itself: PEM files, taken again when they change.
+"""The certificate of a server that speaks https itself: PEM files, or a local authority's, which is
+renewed by a clock. When its files change it is taken again.
 
 Handshakes from then on are made with the new one; connections that are open go on as they are.
 """
@@ -7,37 +8,67 @@ import asyncio
 import logging
 import os
 import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
+from pathlib import Path
 from typing import Any
 
+from cryptography import x509
+
+from billfold.door.authority import Authority, is_over
 from billfold.kit.errors import Unusable
+from billfold.settings import Settings
 
 LOOK_SECONDS = 1.0
 
 log = logging.getLogger("billfold")
 
 
-def opened(certificate: str, key: str) -> ssl.SSLContext:
+@dataclass(slots=True)
+class Handshakes:
+    """With certificates of one issuer. What was begun and not made is under way, or the client gave
+    up: it does not trust the issuer, or spoke no TLS that is served."""
+
+    begun: int = 0
+    made: int = 0
+
+
+class Context(ssl.SSLContext):
+    """A server's, of one certificate."""
+
+    issuer: str
+    handshakes: Handshakes
+
+
+def opened(certificate: str, key: str) -> Context:
     """A server's context for a pair of files, of TLS 1.2 at least. Raises Unusable for one that does
     not go together, or cannot be read."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context = Context(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
         # A password would be asked for at each start, and of each process.
         context.load_cert_chain(certificate, key, password=b"")
+        first = x509.load_pem_x509_certificates(Path(certificate).read_bytes())[0]
     except (OSError, ValueError) as error:
         raise Unusable(f"certificate and certificate_key cannot be used: {error}") from None
+    context.issuer = first.issuer.rfc4514_string()
     return context
 
 
 class Certificate:
     """What is served now, which is the last pair that could be used."""
 
+    # By which it is renewed where that is done here, once it is known.
+    clock: Callable[[], datetime] | None = None
+
     def __init__(self, certificate: str, key: str) -> None:
         self.files = certificate, key
+        self.handshakes: dict[str, Handshakes] = {}
         self._seen = self._stamps()
         # The one that is served with sends each handshake on to the current one.
-        self.context = self._current = opened(certificate, key)
+        self.context = self._current = self._take()
         self.context.sni_callback = self._hand_over
 
     async def keep(self) -> None:
@@ -53,29 +84,77 @@ class Certificate:
             return
         self._seen = stamps
         try:
-            self._current = opened(*self.files)
+            self._current = self._take()
         except Unusable as trouble:
             log.error("%s; the certificate of before is served on", trouble)
 
+    def watched(self) -> tuple[str | Path, ...]:
+        """The files that change with it."""
+        return self.files
+
+    def open(self) -> Context:
+        return opened(*self.files)
+
+    def _take(self) -> Context:
+        context = self.open()
+        context.handshakes = self.handshakes.setdefault(context.issuer, Handshakes())
+        return context
+
     def _stamps(self) -> list[tuple[int, int, int] | None]:
-        return [_stamp(file) for file in self.files]
+        return [_stamp(file) for file in self.watched()]
 
     def _hand_over(self, connection: Any, _name: str | None, _context: ssl.SSLContext) -> None:
+        self.look()
+        self._current.handshakes.begun += 1
         connection.context = self._current
 
 
+class LocalCertificate(Certificate):
+    """A local authority's."""
+
+    def __init__(self, data: Path) -> None:
+        self.authority = Authority(data)
+        self._trouble = ""
+        super().__init__("", "")
+
+    def watched(self) -> tuple[str | Path, ...]:
+        return (self.authority.state,)
+
+    def open(self) -> Context:
+        self.served = self.authority.served()
+        file = self.authority.file(self.served)
+        context = opened(file, file)
+        # Clients that take a session up again would be shown no certificate.
+        context.options |= ssl.OP_NO_TICKET
+        context.num_tickets = 0
+        return context
+
+    def look(self) -> None:
+        super().look()
+        if self.clock and is_over(self.served, now := self.clock()):
+            try:
+                self.authority.renew(now)
+            except Unusable as trouble:
+                if str(trouble) != self._trouble:
+                    log.error("the certificate is not renewed: %s", trouble)
+                self._trouble = str(trouble)
+            super().look()
+
+
 @cache
-def served(certificate: str, key: str) -> Certificate:
+def served(settings: Settings) -> Certificate:
     """The one of this process."""
-    return Certificate(certificate, key)
+    if settings.tls:
+        return LocalCertificate(settings.folder)
+    return Certificate(settings.certificate, settings.certificate_key)
 
 
-def context_of(certificate: str, key: str, *_: object) -> ssl.SSLContext:
+def context_of(settings: Settings, *_: object) -> ssl.SSLContext:
     """As uvicorn asks for it, in each process anew."""
-    return served(certificate, key).context
+    return served(settings).context
 
 
-def _stamp(file: str) -> tuple[int, int, int] | None:
+def _stamp(file: str | Path) -> tuple[int, int, int] | None:
     try:
         found = os.stat(file)
     except OSError:

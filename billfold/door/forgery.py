@@ -11,20 +11,23 @@ from starlette.requests import Request
 
 from billfold.kit.addresses import is_address, is_loopback
 from billfold.kit.environment import Environment
+from billfold.kit.policy import Policy
 
 COOKIE_SECONDS = 3600
 DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
-def goes_by_its_name(request: Request, base_url: str | None) -> bool:
-    """Its Host is that of the public URL, this machine's, or a bare address: to any other name a
-    stranger's page may have led (DNS rebinding)."""
+def goes_by_its_name(request: Request, policy: Policy) -> bool:
+    """Its Host is that of the public URL or another name of the server's, this machine's, or a bare
+    address: to any other name a stranger's page may have led (DNS rebinding)."""
     host = request.headers.get("host", "")
     try:
         name = urlsplit(f"//{host}").hostname or ""
     except ValueError:
         return False
-    return is_loopback(name) or is_address(name) or host == urlsplit(base_url or "").netloc
+    if is_loopback(name) or is_address(name) or name in policy.hosts:
+        return True
+    return host == urlsplit(policy.base_url or "").netloc
 
 
 def is_of_this_origin(request: Request, base_url: str | None) -> bool:

@@ -1,5 +1,6 @@
 """Gates: what a caller must show before anything else is looked at."""
 
+import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +14,7 @@ from billfold.door.wire import Wire, decode, decoder
 from billfold.kit.addresses import is_loopback
 from billfold.kit.errors import (
     BAD_DEVELOPER_KEY,
+    CONTROL_TOKEN,
     MALFORMED,
     MISSING_HEADER,
     NO_SUCH_API,
@@ -185,12 +187,22 @@ def _subscriber(work: Work, arrival: Arrival, session: Session) -> Caller:
 
 
 def _control(work: Work, arrival: Arrival) -> None:
-    """Sandboxes only, this machine only, and no web page: its Host or Origin would be another's."""
-    if not work.policy.controlled or not _is_local(arrival):
+    """Sandboxes only; without a token this machine only, and no web page: its Host or Origin would be
+    another's."""
+    policy = work.policy
+    if not policy.controlled:
         raise Refusal(NO_SUCH_API, arrival.path)
+    if not _is_local(arrival) and not _has_token(policy.control_token, arrival):
+        raise Refusal(CONTROL_TOKEN) if policy.control_token else Refusal(NO_SUCH_API, arrival.path)
     has_body = arrival.header("content-length") not in ("", "0")
     if has_body and not arrival.header("content-type").startswith("application/json"):
         raise Refusal(MALFORMED, "content-type: must be application/json")
+
+
+def _has_token(token: str, arrival: Arrival) -> bool:
+    scheme, _, said = arrival.header("authorization").partition(" ")
+    same = hmac.compare_digest(said.strip().encode(), token.encode())
+    return bool(token) and scheme.lower() == "bearer" and same
 
 
 def _is_local(arrival: Arrival) -> bool:

@@ -38,3 +38,5 @@ class Joining:
 class OnePacket(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(Joining(transport))  # type: ignore[arg-type]
+        if tls := transport.get_extra_info("ssl_object"):
+            tls.context.handshakes.made += 1

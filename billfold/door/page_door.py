@@ -64,7 +64,7 @@ class PageDoor:
             began = perf_counter()
             error: Exception | None = None
             try:
-                if not forgery.goes_by_its_name(request, self.environment.policy.base_url):
+                if not forgery.goes_by_its_name(request, self.environment.policy):
                     raise Refusal(WRONG_HOST)
                 response = await answers(request)
             except Elsewhere as elsewhere:

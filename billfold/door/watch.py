@@ -8,10 +8,13 @@ import itertools
 import os
 from bisect import bisect_left
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from billfold.door.arrival import Arrival
 from billfold.kit.errors import Unavailable
+
+if TYPE_CHECKING:
+    from billfold.door.certificates import Handshakes
 
 BUCKETS_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 UNKNOWN_ROUTE = "unknown"
@@ -35,13 +38,18 @@ class Series:
 
 
 class Watch:
-    def __init__(self, every_request: bool = False, slow_seconds: float = 1.0) -> None:
+    def __init__(
+        self, every_request: bool = False, slow_seconds: float = 1.0, processes: int = 1
+    ) -> None:
+        self.processes = processes
         self.every_request = every_request
         self.slow_seconds = slow_seconds
         self.answers: dict[tuple[str, str, int], Series] = {}
         self.deliveries: dict[str, Series] = {}
         # How long after it happened the first attempt to tell of it began, by the environment's clock.
         self.lateness = Series()
+        # Of TLS, by who has signed the certificate.
+        self.handshakes: dict[str, Handshakes] = {}
         self._ids = itertools.count()
         self._process = f"{os.getpid():x}-".encode()
 
@@ -122,6 +130,16 @@ class _Numbers:
         yield HistogramMetricFamily(
             "billfold_delivery_late_seconds", what, buckets=late.counted(), sum_value=late.seconds
         )
+        what = "API processes of this server; each counts what it does itself."
+        yield GaugeMetricFamily("billfold_processes", what, value=self.watch.processes)
+        shaken = CounterMetricFamily(
+            "billfold_tls_handshakes", "Handshakes that were begun, and those that were made.",
+            labels=["issuer", "outcome"],
+        )  # fmt: skip
+        for issuer, handshakes in list(self.watch.handshakes.items()):
+            shaken.add_metric([issuer, "begun"], handshakes.begun)
+            shaken.add_metric([issuer, "made"], handshakes.made)
+        yield shaken
         up = self.parked is not None
         yield GaugeMetricFamily("billfold_database_up", "Whether the database answers.", value=up)
         if up:

@@ -57,6 +57,9 @@ TOO_MANY_AT_ONCE = Problem("BDC_1322", 422, "Too many requests of the organizati
 RATE_REACHED = Problem("BDC_1144", 422, "The limit is reached: {}")
 
 NOT_HTTPS = Problem(None, 403, "This server is spoken to by https only, through its proxy.", "REQUEST")
+CONTROL_TOKEN = Problem(
+    None, 401, "From another machine the control API asks for Authorization: Bearer BILLFOLD_CONTROL."
+)
 LINK_INVALID = Problem(None, 404, "This link was used, is too old, or never was one.", "REQUEST")
 FORGED = Problem(
     None, 403, "This did not come from a page of ours, or the page was open too long. Open it again."

@@ -1,7 +1,7 @@
 """What an environment allows: one object, chosen once; no rule asks which policy it is."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 # An environment's name stands in paths and, after the first one's, in names of databases.
 NAME_RULE = "must be a small letter, then up to 29 small letters, digits or hyphens"
@@ -51,6 +51,10 @@ class Policy:
     base_url: str | None = None
     # The same where it was said, and None where clients are sent to what they have addressed.
     public_url: str | None = None
+    # Names beside these that it goes by.
+    hosts: frozenset[str] = frozenset()
+    # With it the control API is open to other machines as well.
+    control_token: str = field(default="", repr=False)
 
 
 SANDBOX = Policy(
