@@ -4,6 +4,7 @@ import json
 import os
 import re
 import socket
+import ssl
 import subprocess
 import tempfile
 import time
@@ -37,12 +38,15 @@ class Run:
 
 class Server:
     """A process of this machine that serves; left by `with`, it has ended. `first` is what is asked of
-    it until it answers."""
+    it until it answers. One that speaks https is trusted by the roots in a file."""
 
-    def __init__(self, name: str, command: list[str], first: str = HEALTH) -> None:
+    def __init__(
+        self, name: str, command: list[str], first: str = HEALTH, roots: str | None = None
+    ) -> None:
         self.name = name
         self.port = _free_port()
-        self.base = f"http://127.0.0.1:{self.port}"
+        self.base = f"{'https' if roots else 'http'}://127.0.0.1:{self.port}"
+        self._trusts = ssl.create_default_context(cafile=roots) if roots else None
         filled = [part.replace("{port}", str(self.port)) for part in command]
         environment = {key: value for key, value in os.environ.items() if key[:9] != "BILLFOLD_"}
         self.began = time.perf_counter()
@@ -89,7 +93,7 @@ class Server:
         if headers is None:
             headers = {"sessionId": world.SESSION_ID % 0, "devKey": world.KEY}
         request = urllib.request.Request(self.base + path, sent, headers)
-        with urllib.request.urlopen(request, timeout=START_SECONDS_MAX) as answer:
+        with urllib.request.urlopen(request, timeout=START_SECONDS_MAX, context=self._trusts) as answer:
             return answer.read()
 
     def measure(self, script: str, seconds: int, connections: int = CONNECTIONS) -> Run:

@@ -23,6 +23,11 @@ def read_vendor() -> str:
     return _signed_in("GET", f'"/connect/v3/vendors/"..{VENDOR}', "nil")
 
 
+def connect_anew() -> str:
+    """A connection for each request."""
+    return 'wrk.headers["Connection"]="close"\n' + _signed_in("GET", '"/connect/v3/health"', "nil")
+
+
 def create_bill() -> str:
     """Each bill has its own number."""
     before, after = json.dumps(world.BILL).split(world.BILL["vendorId"])

@@ -108,8 +108,12 @@ class Settings:
         """Without a slash at its end."""
         if self.public_url:
             return self.public_url.rstrip("/")
-        host = EVERYWHERE.get(self.host, self.host)
-        return f"{'https' if self.speaks_tls else 'http'}://{host}:{self.port}"
+        return f"{'https' if self.speaks_tls else 'http'}://{self.reached}:{self.port}"
+
+    @property
+    def reached(self) -> str:
+        """Where this machine finds it, as a URL has it."""
+        return EVERYWHERE.get(self.host, self.host)
 
     @property
     def speaks_tls(self) -> bool:

@@ -24,7 +24,7 @@ PLACES = {
     "cli_webhooks": "cli",
     "console": "voices",
     "control_environments": "voices", "control_snapshots": "voices", "v2": "voices",
-    "testing": "cli", "cli_certs": "cli", "drill": "cli", "proxy": "cli",
+    "testing": "cli", "cli_certs": "cli", "drill": "cli", "healthy": "cli", "proxy": "cli",
 }  # fmt: skip
 # The wall between rules and the wire: no rule knows what speaks HTTP.
 HTTP = {"starlette", "uvicorn", "aiohttp", "httpx2", "httpx", "urllib3"}
