@@ -25,7 +25,7 @@ const WHO = {
 };
 const ACCOUNT = { type: "BANK_ACCOUNT", id: env.BILL_BANK_ACCOUNT_ID ?? "bac01DEMOCHECKINdemo" };
 const DEVICE = "main-job-example";
-const CALL_MILLISECONDS_MAX = 120_000, DAYS_MAX = 20, DAY_MILLISECONDS = 86_400_000;
+const CALL_MILLISECONDS_MAX = 120_000, WEEKS_MAX = 3, DAY_MILLISECONDS = 86_400_000;
 
 // What was asked, and BILL's codes and messages; or why nothing was answered.
 class Refused extends Error {}
@@ -83,10 +83,14 @@ async function textedCode() {
   return typed;
 }
 
-// Once: a second subscription to the same, at the same address, would be refused.
+// Once: another to the same would be refused. One whose receiver failed has been disabled.
 async function subscribe(notificationUrl) {
-  const known = (await call("GET", SUBSCRIPTIONS)).results;
-  if (known.some((each) => each.notificationUrl === notificationUrl)) return "subscribed already";
+  const { results } = await call("GET", SUBSCRIPTIONS);
+  const known = results.find((each) => each.notificationUrl === notificationUrl);
+  if (known) {
+    await call("PATCH", `${SUBSCRIPTIONS}/${known.id}`, { status: { enabled: true } });
+    return "subscribed already";
+  }
   const events = [{ type: "payment.updated", version: "1" }];
   const asked = { name: "main job", status: { enabled: true }, events, notificationUrl };
   const made = await call("POST", SUBSCRIPTIONS, asked, { "X-Idempotent-Key": randomUUID() });
@@ -115,10 +119,10 @@ async function makeBill(vendor, invoiceNumber, amount) {
   });
 }
 
-// Sandbox only: days pass until it has cleared; a session ends after 35 idle minutes.
+// Sandbox only: weeks pass until it has cleared; a session ends after 35 idle minutes.
 async function settle(payment) {
-  for (let day = 0; day < DAYS_MAX; day++) {
-    await call("POST", `${CONTROL}/clock`, { advance: { days: 1 } });
+  for (let week = 0; week < WEEKS_MAX; week++) {
+    await call("POST", `${CONTROL}/clock`, { advance: { days: 7 } });
     await signIn();
     if ((await call("GET", `${BASE}/v3/payments/${payment}`)).singleStatus === "CLEARED") return;
   }

@@ -33,7 +33,7 @@ WHO = {
 }
 ACCOUNT = {"type": "BANK_ACCOUNT", "id": setting("BILL_BANK_ACCOUNT_ID", "bac01DEMOCHECKINdemo")}
 DEVICE = "main-job-example"
-CALL_SECONDS_MAX, DAYS_MAX = 120, 20
+CALL_SECONDS_MAX, WEEKS_MAX = 120, 3
 
 
 class Refused(Exception):
@@ -99,10 +99,11 @@ class Client:
         return input()
 
     def subscribe(self, url: str) -> str:
-        """Once: a second subscription to the same, at the same address, would be refused."""
-        known = self.call("GET", SUBSCRIPTIONS)["results"]
-        if url in [each["notificationUrl"] for each in known]:
-            return "subscribed already"
+        """Once: another to the same would be refused. One whose receiver failed has been disabled."""
+        for known in self.call("GET", SUBSCRIPTIONS)["results"]:
+            if known["notificationUrl"] == url:
+                self.call("PATCH", f"{SUBSCRIPTIONS}/{known['id']}", {"status": {"enabled": True}})
+                return "subscribed already"
         events = [{"type": "payment.updated", "version": "1"}]
         asked = {"name": "main job", "status": {"enabled": True}, "events": events}
         key = {"X-Idempotent-Key": str(uuid.uuid4())}
@@ -133,9 +134,9 @@ class Client:
         return self.call("POST", f"{BASE}/v3/bills", asked)
 
     def settle(self, payment: str) -> None:
-        """Sandbox only: days pass until it has cleared; a session ends after 35 idle minutes."""
-        for _ in range(DAYS_MAX):
-            self.call("POST", f"{CONTROL}/clock", {"advance": {"days": 1}})
+        """Sandbox only: weeks pass until it has cleared; a session ends after 35 idle minutes."""
+        for _ in range(WEEKS_MAX):
+            self.call("POST", f"{CONTROL}/clock", {"advance": {"days": 7}})
             self.sign_in()
             if self.call("GET", f"{BASE}/v3/payments/{payment}")["singleStatus"] == "CLEARED":
                 return

@@ -34,7 +34,8 @@ print(json.dumps({
 ')
 
 # call METHOD URL [BODY [HEADER]] prints what is answered; what is refused it says, and ends with 1.
-# The body goes by a pipe, since arguments can be read by everybody on the machine.
+# The body goes by a pipe: everybody on the machine can read arguments. Where that is somebody else too,
+# give curl the headers of the session in a file (-H @file).
 call() {
     answer=$(printf %s "${3-}" | curl -sS --max-time 120 -X "$1" -H 'Content-Type: application/json' \
         ${session:+-H "sessionId: $session" -H "devKey: $dev_key"} ${4:+-H "$4"} \
@@ -108,14 +109,16 @@ become_trusted() {
     remembered=', "rememberMeId": "'"$(pick "$said" rememberMeId)"'", "device": "'"$device"'"'
 }
 
-# Once: a second subscription to the same, at the same address, would be refused.
+# Once: another to the same would be refused. One whose receiver failed has been disabled.
 subscribe() {
     said=$(call GET "$subscriptions")
     known=$(printf %s "$said" | python3 -c '
 import json, sys
-print(sys.argv[1] in [each["notificationUrl"] for each in json.load(sys.stdin)["results"]])
+results = json.load(sys.stdin)["results"]
+print(next((each["id"] for each in results if each["notificationUrl"] == sys.argv[1]), ""))
 ' "$1")
-    if [ "$known" = True ]; then
+    if [ -n "$known" ]; then
+        call PATCH "$subscriptions/$known" '{"status": {"enabled": true}}' >/dev/null
         echo 'webhooks: subscribed already'
         return
     fi
@@ -126,11 +129,11 @@ print(sys.argv[1] in [each["notificationUrl"] for each in json.load(sys.stdin)["
     echo "webhooks: subscribed; told this once, the security key: $(pick "$said" securityKey)"
 }
 
-# Sandbox only: days pass until it has cleared; a session ends after 35 idle minutes.
+# Sandbox only: weeks pass until it has cleared; a session ends after 35 idle minutes.
 settle() {
-    days=0 state=''
-    while [ "$state" != CLEARED ] && [ $((days += 1)) -le 20 ]; do
-        call POST "$control/clock" '{"advance": {"days": 1}}' >/dev/null
+    weeks=0 state=''
+    while [ "$state" != CLEARED ] && [ $((weeks += 1)) -le 3 ]; do
+        call POST "$control/clock" '{"advance": {"days": 7}}' >/dev/null
         sign_in
         said=$(call GET "$base/v3/payments/$payment")
         state=$(pick "$said" singleStatus)

@@ -11,7 +11,7 @@ from urllib.request import HTTPSHandler, ProxyHandler, Request, build_opener
 
 import pytest
 
-from tests.desk import V3
+from tests.desk import EVENTS, V3
 from tests.server import START_SECONDS_MAX, Process, Receiver, Server, subscribe, surroundings
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -81,14 +81,14 @@ def receiver():
 def example(request):
     program = NEEDS.get(request.param)
     if program and not shutil.which(program):
-        pytest.skip(f"{program} is not here: examples/{request.param} is not tested")
+        pytest.skip(f"NO {program.upper()} HERE, examples/{request.param} is not run")
     return request.param
 
 
 def play(example: str, url: str, typed: str = "", **settings: str) -> subprocess.CompletedProcess[str]:
     plain = {name: value for name, value in surroundings().items() if not name.startswith("BILL_")}
     # The shell's python3 is this one.
-    path = f"{Path(sys.base_prefix, 'bin')}:{plain['PATH']}"
+    path = f"{Path(sys.executable).parent}:{plain['PATH']}"
     return subprocess.run(
         [*PROGRAMS[example], str(EXAMPLES / example)], input=typed, capture_output=True, text=True,
         env=plain | {"PATH": path, "NO_PROXY": "127.0.0.1", "BILL_BASE_URL": url} | settings,
@@ -129,14 +129,16 @@ def subject(notification: dict) -> str:
 
 
 def test_where_nobody_moves_time_the_code_is_typed(example, server, receiver):
-    """As with BILL; and a receiver that has a subscription gets no other."""
+    """As with BILL; and a receiver that has a subscription gets no other, but hears again."""
     url = f"{receiver.url}/known/{example}"
     server.signs_in()
-    subscribe(server, url)
+    known = f"{EVENTS}/subscriptions/{subscribe(server, url)['id']}"
+    server.call("PATCH", known, {"status": {"enabled": False}})
     settings = {"BILL_CONTROL_URL": "", "BILL_WEBHOOK_URL": url}
     done = play(example, f"{server.base}/connect", typed=f"{CODE}\n", **settings)
     assert seen(done) == f"{BEGINNING}webhooks: subscribed already\n{BOOKS}{END}"
     assert done.stderr.strip() == "The code that was texted:"
+    assert server.call("GET", known)["status"] == {"enabled": True}
 
 
 def test_a_code_that_is_given_is_taken_and_its_refusal_ends_it(example, server):
