@@ -120,12 +120,15 @@ async function makeBill(vendor, invoiceNumber, amount) {
 }
 
 // Sandbox only: weeks pass until it has cleared; a session ends after 35 idle minutes.
-async function settle(payment) {
+async function settle(at) {
+  let payment;
   for (let week = 0; week < WEEKS_MAX; week++) {
     await call("POST", `${CONTROL}/clock`, { advance: { days: 7 } });
     await signIn();
-    if ((await call("GET", `${BASE}/v3/payments/${payment}`)).singleStatus === "CLEARED") return;
+    payment = await call("GET", at);
+    if (payment.singleStatus === "CLEARED") break;
   }
+  return payment;
 }
 
 async function main() {
@@ -151,8 +154,7 @@ async function main() {
   let payment = await call("GET", at);
   console.log("payment", payment.id, "of", payment.amount.toFixed(2), "is", payment.singleStatus);
   if (CONTROL) {
-    await settle(paid.id);
-    payment = await call("GET", at);
+    payment = await settle(at);
     console.log("days later payment", payment.id, "is", payment.singleStatus);
   }
   await call("POST", `${BASE}/v3/logout`, {});

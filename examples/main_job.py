@@ -133,13 +133,15 @@ class Client:
         }  # fmt: skip
         return self.call("POST", f"{BASE}/v3/bills", asked)
 
-    def settle(self, payment: str) -> None:
+    def settle(self, at: str) -> Any:
         """Sandbox only: weeks pass until it has cleared; a session ends after 35 idle minutes."""
         for _ in range(WEEKS_MAX):
             self.call("POST", f"{CONTROL}/clock", {"advance": {"days": 7}})
             self.sign_in()
-            if self.call("GET", f"{BASE}/v3/payments/{payment}")["singleStatus"] == "CLEARED":
-                return
+            payment = self.call("GET", at)
+            if payment["singleStatus"] == "CLEARED":
+                break
+        return payment
 
 
 def main() -> None:
@@ -167,8 +169,7 @@ def main() -> None:
     payment = client.call("GET", at)
     print("payment", payment["id"], "of", payment["amount"], "is", payment["singleStatus"])
     if CONTROL:
-        client.settle(paid["id"])
-        payment = client.call("GET", at)
+        payment = client.settle(at)
         print("days later payment", payment["id"], "is", payment["singleStatus"])
     client.call("POST", f"{BASE}/v3/logout", {})
     print("signed out")

@@ -129,7 +129,7 @@ print(next((each["id"] for each in results if each["notificationUrl"] == sys.arg
     echo "webhooks: subscribed; told this once, the security key: $(pick "$said" securityKey)"
 }
 
-# Sandbox only: weeks pass until it has cleared; a session ends after 35 idle minutes.
+# Sandbox only: weeks pass until it has cleared; a session ends after 35 idle minutes. Sets its $state.
 settle() {
     weeks=0 state=''
     while [ "$state" != CLEARED ] && [ $((weeks += 1)) -le 3 ]; do
@@ -164,8 +164,11 @@ said=$(call POST "$base/v3/vendors" '{"name": "Kestrel Strings", "accountType": 
 vendor=$(pick "$said" id)
 echo "vendor $vendor is paid by $(pick "$said" paymentInformation payByType)"
 
-today=$(python3 -c 'from datetime import date; print(date.today())')
-due=$(python3 -c 'from datetime import date, timedelta; print(date.today() + timedelta(days=30))')
+days=$(python3 -c '
+from datetime import date, timedelta
+print(date.today(), date.today() + timedelta(days=30))
+')
+today=${days% *} due=${days#* }
 lines=''
 for bill in 'INV-1 142.00' 'INV-2 1250.50'; do
     said=$(call POST "$base/v3/bills" '{"vendorId": "'"$vendor"'", "dueDate": "'"$due"'",
@@ -181,15 +184,14 @@ said=$(call POST "$base/v3/payments/bulk" '{"payments": ['"$lines"'],
     "fundingAccount": {"type": "BANK_ACCOUNT", "id": "'"$account"'"}}')
 payment=$(pick "$said" payments 0 id)
 for part in 0 1; do
-    paid=$(pick "$said" payments 0 billPayments "$part")
-    echo "payment $payment pays $(pick "$paid" amount) of bill $(pick "$paid" billId)"
+    id=$(pick "$said" payments 0 billPayments "$part" billId)
+    echo "payment $payment pays $(pick "$said" payments 0 billPayments "$part" amount) of bill $id"
 done
 said=$(call GET "$base/v3/payments/$payment")
 echo "payment $payment of $(pick "$said" amount) is $(pick "$said" singleStatus)"
 if [ -n "$control" ]; then
     settle
-    said=$(call GET "$base/v3/payments/$payment")
-    echo "days later payment $payment is $(pick "$said" singleStatus)"
+    echo "days later payment $payment is $state"
 fi
 call POST "$base/v3/logout" '{}' >/dev/null
 echo 'signed out'
