@@ -46,6 +46,7 @@ from billfold.events.payloads_v3 import render
 from billfold.examples import EXAMPLES
 from billfold.funding import bank_accounts_v3
 from billfold.kit import agenda, secrets, travel, worker
+from billfold.kit.addresses import name_in
 from billfold.kit.database import open_database
 from billfold.kit.environment import Environment, claim, stored_now
 from billfold.kit.errors import NO_LONGER_SERVED, Refusal, Unavailable
@@ -244,7 +245,7 @@ class Billfold:
         # What leads to others than the first by the name that it is asked under.
         names = settings.environment_of.items()
         self._named = {host: name for host, name in names if name != settings.first}
-        self._lifespan = Router(lifespan=self.lifespan)
+        self._lifespan = Router(lifespan=self._serving)
         self._serve = OnlyHttps(self._route) if settings.trusted_proxy else self._route
 
     async def __call__(self, scope, receive, send) -> None:
@@ -295,25 +296,34 @@ class Billfold:
     async def lifespan(self, _: object = None) -> AsyncIterator[None]:
         await self.first.open()
         await self.host.start()
-        settings = self.settings
         keeper = asyncio.create_task(keep(self.host.keep, "the host"))
         warm = asyncio.create_task(asyncio.to_thread(_warm_up))
-        keepers = [keeper]
-        if settings.speaks_tls:
-            from billfold.door import certificates
-
-            certificate = certificates.served(settings)
-            self.watch.handshakes = certificate.handshakes
-            certificate.clock = self.environment.clock.now
-            keepers.append(asyncio.create_task(keep(certificate.keep, "the certificate")))
         try:
             yield
         finally:
-            for each in keepers:
-                each.cancel()
-            await asyncio.gather(warm, *keepers, return_exceptions=True)
+            keeper.cancel()
+            await asyncio.gather(warm, keeper, return_exceptions=True)
             await self.host.close()
             await self.first.close()
+
+    @contextlib.asynccontextmanager
+    async def _serving(self, _: object) -> AsyncIterator[None]:
+        """The same for a process that also answers."""
+        async with self.lifespan():
+            if not self.settings.speaks_tls:
+                yield
+                return
+            from billfold.door import certificates
+
+            certificate = certificates.served(self.settings)
+            self.watch.handshakes = certificate.handshakes
+            certificate.clock = self.environment.clock
+            keeper = asyncio.create_task(keep(certificate.keep, "the certificate"))
+            try:
+                yield
+            finally:
+                keeper.cancel()
+                await asyncio.gather(keeper, return_exceptions=True)
 
 
 async def keep(do: Callable[[], Awaitable[None]], name: str) -> None:
@@ -329,9 +339,9 @@ async def keep(do: Callable[[], Awaitable[None]], name: str) -> None:
 
 
 def _host_of(scope) -> str:
-    """The name that a request was sent to, without its port."""
+    """The name that a request was sent to."""
     host = next((value for name, value in scope["headers"] if name == b"host"), b"")
-    return host.partition(b":")[0].decode("latin-1").lower()
+    return name_in(host.decode("latin-1"))
 
 
 def _adding(headers: list[tuple[bytes, bytes]], send: Callable) -> Callable:

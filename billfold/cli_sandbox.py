@@ -57,7 +57,7 @@ class Sandbox:
         headers = {"X-Idempotent-Key": str(uuid.uuid4())}
         if data:
             headers["Content-Type"] = "application/json"
-        if token := os.environ.get("BILLFOLD_CONTROL"):
+        if token := os.environ.get("BILLFOLD_CONTROL", "").strip():
             headers["Authorization"] = f"Bearer {token}"
         if self.session:
             headers |= {"sessionId": self.session, "devKey": self.known["devKey"]}

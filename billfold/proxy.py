@@ -51,7 +51,7 @@ class Proxy:
             raise Unusable(f"--url must be the https:// URL of a sandbox on this machine, not {url!r}")
         self.server = host, port
         self.authority = Authority(data)
-        self._tunnels = 0
+        self._tunnels: set[asyncio.Task] = set()
         if not self.hosts():
             raise Unusable(
                 "the sandbox has no certificate for a host of BILL's: `billfold serve --tls --hosts "
@@ -71,17 +71,26 @@ class Proxy:
             raise Unusable(f"cannot listen on 127.0.0.1:{port} ({error.strerror}): --port") from None
 
     async def _meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._tunnels += 1
+        task = asyncio.current_task()
+        assert task
+        self._tunnels.add(task)
         try:
             there = await self._answered(reader, writer)
             if there:
                 writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
                 await _join((reader, writer), there)
-        except OSError:
-            pass  # Whoever went away is told nothing.
+        except (OSError, asyncio.CancelledError):
+            pass  # The client went away, or this proxy ends.
         finally:
-            self._tunnels -= 1
+            self._tunnels.discard(task)
             await _close(writer)
+
+    async def close(self) -> None:
+        """End what is open."""
+        tunnels = list(self._tunnels)
+        for each in tunnels:
+            each.cancel()
+        await asyncio.gather(*tunnels, return_exceptions=True)
 
     async def _answered(self, reader, writer) -> tuple | None:
         try:
@@ -104,7 +113,7 @@ class Proxy:
 
     async def _find(self, reader: asyncio.StreamReader) -> None:
         """Read what is asked, and whether it is served."""
-        if self._tunnels > TUNNELS_MAX:
+        if len(self._tunnels) > TUNNELS_MAX:
             raise Refused(503, f"more than {TUNNELS_MAX} connections at once")
         try:
             async with asyncio.timeout(HEAD_SECONDS_MAX):
@@ -133,7 +142,11 @@ def _plain(host: str) -> str:
 async def _join(one, other) -> None:
     """Until both have ended, or one has gone away."""
     try:
-        await asyncio.gather(_pass_on(one[0], other[1]), _pass_on(other[0], one[1]))
+        async with asyncio.TaskGroup() as both:
+            both.create_task(_pass_on(one[0], other[1]))
+            both.create_task(_pass_on(other[0], one[1]))
+    except* OSError:
+        pass  # Whoever went away is told nothing.
     finally:
         await _close(other[1])
 
@@ -165,3 +178,4 @@ async def run(data: Path, url: str, port: int) -> None:
     print(f"  trust   {proxy.authority.bundle}", flush=True)
     await stop.wait()
     server.close()
+    await proxy.close()

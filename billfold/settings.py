@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, get_type_hints
 from urllib.parse import urlsplit
 
-from billfold.kit.addresses import is_loopback
+from billfold.kit.addresses import is_address, is_loopback
 from billfold.kit.errors import Unusable
-from billfold.kit.policy import LIMITS, POLICIES, Limits, Policy
+from billfold.kit.policy import LIMITS, POLICIES, Limits, Policy, is_name
 
 PREFIX = "BILLFOLD_"
 FILE = "billfold.toml"
@@ -21,7 +21,7 @@ CONTROL_CHARACTERS_MIN = 16
 WAIT_MAX = 86_400
 SECOND_FACTORS = ("sms", "totp", "both")
 # Addresses that stand for all of this machine's, and how it finds itself there.
-EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}
+EVERYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "[::1]"}
 _LABEL = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 HOST_NAME = re.compile(rf"(?=.{{1,253}}$)({_LABEL}\.)*{_LABEL}")
 VISIBLE = re.compile("[!-~]+")
@@ -122,15 +122,16 @@ class Settings:
     @property
     def environment_of(self) -> dict[str, str]:
         """The names of `hosts`, and to which environment each leads."""
-        found = (each.strip().lower().partition("=") for each in self.hosts.split(",") if each.strip())
-        return {host: environment or self.first for host, _, environment in found}
+        pairs = (each.partition("=") for each in self.hosts.split(",") if each.strip())
+        return {host.strip().lower(): name.strip() or self.first for host, _, name in pairs}
 
     @property
     def certified(self) -> list[str]:
         """Names and addresses beside this machine's own that a local authority vouches for."""
-        public = urlsplit(self.public_url).hostname
-        listens = [] if self.host in EVERYWHERE else [self.host]
-        return [*self.environment_of, *listens, *([public] if public else [])]
+        others = [] if self.host in EVERYWHERE else [self.host.partition("%")[0].lower()]
+        if public := urlsplit(self.public_url).hostname:
+            others.append(public)
+        return [*self.environment_of, *others]
 
     def policy_of(self, name: str = "", under: str = "") -> Policy:
         """What an environment allows, which is the first or lies under a path of this server."""
@@ -211,11 +212,20 @@ def _turn(name: str, value: Any, kind: type, origin: str) -> Any:
     try:
         if kind is bool and not isinstance(value, bool):
             return YES[str(value).lower()]
-        if kind is str and isinstance(value, dict):  # A table of the file: [hosts]
-            return ",".join(f"{key}={found}" for key, found in value.items())
+        if name == "hosts" and isinstance(value, dict):  # A table of the file.
+            return ",".join(f"{host}={_plain(found)}" for host, found in value.items())
+        if isinstance(value, dict | list):
+            raise ValueError
         return kind(value)
     except (ValueError, KeyError):
         raise Unusable(f"{name} of {origin} must be {kind.__name__}, not {value!r}") from None
+
+
+def _plain(environment: Any) -> str:
+    """A name without quotes is a table within a table to TOML."""
+    if not isinstance(environment, str):
+        raise ValueError
+    return environment
 
 
 def _check(settings: Settings) -> None:
@@ -286,11 +296,18 @@ def _check_surroundings(settings: Settings) -> None:
         len(settings.control) >= CONTROL_CHARACTERS_MIN and VISIBLE.fullmatch(settings.control)
     ):
         raise Unusable("control must be a token of 16 visible ASCII characters or more")
-    for host in settings.environment_of:
-        if not HOST_NAME.fullmatch(host):
+    hosts = settings.environment_of
+    if len(hosts) != sum(bool(each.strip()) for each in settings.hosts.split(",")):
+        raise Unusable("hosts names a host twice")
+    for host, environment in hosts.items():
+        if not HOST_NAME.fullmatch(host) or is_address(host) or not is_name(environment):
             raise Unusable(
-                f"hosts must be names, or name=environment, with commas between; {host!r} is none"
+                "hosts must be names, each alone or as name=environment, with commas between, not"
+                f" {host}={environment}"
             )
+    for name in settings.certified if settings.tls else ():
+        if not HOST_NAME.fullmatch(name) and not is_address(name):
+            raise Unusable(f"tls cannot vouch for {name!r}: host and public_url need a plain name")
     if settings.second_factor not in SECOND_FACTORS:
         raise Unusable(f"second_factor must be one of {', '.join(SECOND_FACTORS)}")
     if settings.sms_url and not (gateway.scheme in ("http", "https") and gateway.hostname):

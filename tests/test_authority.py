@@ -1,5 +1,6 @@
 """The local authority: what its roots may sign for, and how one certificate follows the other."""
 
+import fcntl
 import os
 import ssl
 import stat
@@ -16,6 +17,8 @@ from billfold.door import authority as authorities
 from billfold.door.authority import RHYTHM, ROOTS, Authority, names_of
 from billfold.kit.clock import real
 from billfold.kit.errors import Unusable
+
+VERSION = 5  # Of the clock that is gone by.
 
 
 @pytest.fixture(autouse=True)
@@ -135,10 +138,10 @@ def test_each_is_of_the_next_root(authority):
 
 def test_it_is_renewed_after_ninety_days_of_the_clock(authority):
     begun = real() + timedelta(days=1000)  # A sandbox's clock may show anything.
-    authority.renew(begun)
+    authority.renew(begun, VERSION)
     for days, number in ((0, 1), (89, 1), (90, 2), (179, 2), (180, 3), (900, 4), (989, 4), (990, 5)):
         now = begun + timedelta(days=days)
-        authority.renew(now)
+        authority.renew(now, VERSION)
         assert authority.served().number == number, days
     leaf = authority.leaf()
     assert leaf.not_valid_before_utc < real() < leaf.not_valid_after_utc - timedelta(days=99)
@@ -146,33 +149,75 @@ def test_it_is_renewed_after_ninety_days_of_the_clock(authority):
 
 def test_renewing_on_demand_leaves_the_rhythm_alone(authority):
     begun = real()
-    authority.renew(begun)
+    authority.renew(begun, VERSION)
     authority.rotate()
-    authority.renew(begun + RHYTHM - timedelta(seconds=1))
+    authority.renew(begun + RHYTHM - timedelta(seconds=1), VERSION)
     assert authority.served().number == 2
-    authority.renew(begun + RHYTHM)
+    authority.renew(begun + RHYTHM, VERSION)
     assert authority.served().number == 3
 
 
 def test_a_clock_that_is_put_back_is_gone_by_from_there(authority):
     begun = real()
-    authority.renew(begun + timedelta(days=400))
-    authority.renew(begun)
+    authority.renew(begun + timedelta(days=400), VERSION)
+    authority.renew(begun, VERSION + 1)
     assert authority.served().number == 1
-    authority.renew(begun + RHYTHM)
+    authority.renew(begun + RHYTHM, VERSION + 1)
     assert authority.served().number == 2
+
+
+def test_who_has_not_heard_of_the_new_time_changes_nothing(authority):
+    """Of two processes one adopts a jump a moment before the other."""
+    begun = real()
+    authority.renew(begun, VERSION)
+    authority.renew(begun + RHYTHM, VERSION + 1)
+    made = authority.state.read_bytes()
+    authority.renew(begun, VERSION)
+    authority.renew(begun + RHYTHM, VERSION + 1)
+    assert authority.state.read_bytes() == made
+
+
+def test_another_clock_is_gone_by_when_it_serves_anew(authority):
+    """The data was thrown away and the folder of certificates kept."""
+    begun = real()
+    authority.renew(begun, 900)
+    authority.prepare([])
+    authority.renew(begun + RHYTHM, 0)
+    assert authority.served().number == 2
+
+
+def test_what_was_made_by_a_clock_that_was_ahead_is_made_anew(authority, monkeypatch, tmp_path):
+    now = real()
+    monkeypatch.setattr(authorities, "real", lambda: now + timedelta(days=2000))
+    ahead = Authority(tmp_path / "ahead")
+    ahead.prepare([])
+    monkeypatch.setattr(authorities, "real", lambda: now)
+    assert not is_valid(ahead, "localhost")
+    assert ahead.prepare([])
+    ahead.renew(now, VERSION)
+    assert ahead.served().number == 2
+    assert is_valid(ahead, "localhost")
+
+
+def test_nobody_waits_for_who_renews_already(authority):
+    with open(authority.folder / "lock") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        authority.renew(real(), VERSION)
+    assert authority.served().since is None
+    authority.renew(real(), VERSION)
+    assert authority.served().since
 
 
 def test_it_is_renewed_before_it_is_over_for_clients_also_while_the_clock_stands(
     authority, monkeypatch
 ):
     still = real()
-    authority.renew(still)
+    authority.renew(still, VERSION)
     monkeypatch.setattr(authorities, "real", lambda: still + timedelta(days=89))
-    authority.renew(still)
+    authority.renew(still, VERSION)
     assert authority.served().number == 1
     monkeypatch.setattr(authorities, "real", lambda: still + timedelta(days=90))
-    authority.renew(still)
+    authority.renew(still, VERSION)
     assert authority.served().number == 2
     assert authority.leaf().not_valid_after_utc > still + timedelta(days=180)
 
@@ -197,6 +242,14 @@ def swap(folder: Path) -> None:
     (folder / "root-2.key").write_bytes((folder / "root-3.key").read_bytes())
 
 
+def shorten(folder: Path) -> None:
+    text = (folder / "roots.pem").read_text()
+    (folder / "roots.pem").write_text(text[: text.rindex("-----BEGIN")])
+
+
+NAIVE = b'{"number": 1, "file": "served-1.pem", "issued": "2026-11-28T10:00:00"}'
+
+
 @pytest.mark.parametrize(
     ("harm", "said"),
     [
@@ -204,6 +257,8 @@ def swap(folder: Path) -> None:
         (spoil("root-2.key", None), "root-2.key cannot be used"),
         (swap, "root-2.key in .*tls is not that of roots.pem"),
         (spoil("roots.pem", b""), "roots.pem cannot be used"),
+        (shorten, "roots.pem cannot be used: it holds 4 certificates"),
+        (spoil("served.json", NAIVE), "served.json cannot be used"),
         (spoil("served.json", b"{"), "served.json cannot be used"),
         (spoil("served.json", None), "holds no certificates: `billfold serve --tls` makes them"),
         (spoil("served-1.pem", b"?"), "served-1.pem cannot be used"),
@@ -215,6 +270,13 @@ def test_what_cannot_be_used_is_said_and_nothing_changes(authority, harm, said):
     with pytest.raises(Unusable, match=said):
         authority.rotate()
     assert {each.name: each.read_bytes() for each in authority.folder.iterdir()} == before
+
+
+@pytest.mark.parametrize("name", ["served.json", "served-1.pem"])
+def test_a_certificate_that_is_gone_is_made_anew_at_the_next_start(authority, name):
+    (authority.folder / name).unlink()
+    assert not authority.prepare([])
+    assert is_valid(authority, "localhost")
 
 
 def test_what_was_interrupted_is_made_again(tmp_path, monkeypatch):

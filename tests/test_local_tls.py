@@ -10,14 +10,19 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections import Counter
 from http.client import HTTPSConnection
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from billfold import drill as drills
 from billfold.door.authority import Authority
+from billfold.door.certificates import LocalCertificate, opened
 from billfold.drill import Turn, verdict
 from billfold.kit.errors import Unusable
+from billfold.settings import Settings, load
 from tests.server import Process, run
 
 SECONDS_MAX = 10
@@ -123,21 +128,33 @@ def test_a_spoilt_authority_is_said_and_the_certificate_of_before_served(served)
     served.process.stderr.clear()
 
 
-def test_every_process_serves_it(tmp_path, empty_postgres_url):
+def test_every_process_serves_it_and_ninety_days_renew_it_once(tmp_path, empty_postgres_url):
     options = ("--database", empty_postgres_url, "--workers", "2", "--no-worker")
     served = Served(tmp_path, *options)
     try:
-        for root in (2, 3):
-            assert run("certs", "rotate", "--data", tmp_path).returncode == 0
-            assert {served.issuer() for _ in range(20)} == {f"Billfold Local Root {root}"}
-        assert served.ask("/_control/clock", {"advance": {"days": 90}})[0] == 200
-        until = time.monotonic() + SECONDS_MAX
-        while {served.issuer() for _ in range(10)} != {"Billfold Local Root 4"}:
-            assert time.monotonic() < until, "a process did not hear of the time"
+        assert run("certs", "rotate", "--data", tmp_path).returncode == 0
+        assert {served.issuer() for _ in range(20)} == {"Billfold Local Root 2"}
+        for number in (3, 4, 5):
+            assert served.ask("/_control/clock", {"advance": {"days": 90}})[0] == 200
+            until = time.monotonic() + SECONDS_MAX
+            while {served.issuer() for _ in range(10)} != {f"Billfold Local Root {number}"}:
+                assert time.monotonic() < until, "a process did not hear of the time"
+            assert served.authority.served().number == number
         with pytest.raises(Unusable, match="counts the handshakes of a server with one process"):
             drills.Drill(tmp_path, served.url, ["true"], seconds=5)
     finally:
         served.process.kill()
+
+
+def test_who_serves_nothing_needs_no_certificate(tmp_path, empty_postgres_url):
+    data = str(tmp_path)
+    assert run("migrate", "--database", empty_postgres_url, "--data", data).returncode == 0
+    worker = Process("work", "--database", empty_postgres_url, "--data", data, BILLFOLD_TLS="true")
+    try:
+        assert worker.first.startswith("billfold: working on the agenda")
+        assert not (tmp_path / "tls").exists()
+    finally:
+        worker.kill()
 
 
 CLIENT = textwrap.dedent("""
@@ -157,6 +174,14 @@ CLIENT = textwrap.dedent("""
         for _ in range(30):
             connect(pems).close()
             time.sleep(0.04)
+    elif kind == "once, then for ever":
+        once = not memory.exists()
+        memory.touch()
+        while True:
+            connect(pems).close()
+            if once:
+                break
+            time.sleep(0.05)
     elif kind == "certificate":
         seen = print_of(connect(pems))
         if not memory.exists():
@@ -267,9 +292,85 @@ def test_what_a_drill_cannot_tell_it_says(drilled, served, tmp_path):
     assert served.authority.served().number == number  # Nothing was renewed for any of them.
 
 
-def test_a_drill_ends_a_command_that_does_not_end(served, monkeypatch):
+def test_a_drill_ends_a_command_that_does_not_end_with_all_it_has_started(served, tmp_path):
+    script = f"sleep 60 & echo $! > {tmp_path / 'started'}; wait"
     with pytest.raises(Unusable, match="the time is over"):
-        drills.Drill(served.data, served.url, ["sleep", "60"], seconds=0.3).run()
+        drills.Drill(served.data, served.url, ["sh", "-c", script], seconds=0.5).run()
+    started = int((tmp_path / "started").read_text())
+    until = time.monotonic() + SECONDS_MAX
+    while Path(f"/proc/{started}").exists() and " Z " not in stat_of(started):
+        assert time.monotonic() < until, "what it has started goes on"
+        time.sleep(0.02)
+
+
+def stat_of(process: int) -> str:
+    try:
+        return Path(f"/proc/{process}/stat").read_text()
+    except OSError:
+        return " Z "
+
+
+def test_a_client_that_never_ends_is_judged_by_what_it_has_met(served, client, monkeypatch):
+    monkeypatch.setattr(drills, "STAY_SECONDS", 0.1)
+    drill = drills.Drill(served.data, served.url, client("once, then for ever"), seconds=6)
+    turns = drill.run()
+    assert [turn.code for turn in turns] == [0, *[None] * 5]
+    assert verdict(turns)[0]
+
+
+def test_a_session_that_is_taken_up_again_shows_no_certificate(served):
+    """By TLS 1.2; by 1.3 none is."""
+    for version, resumed in ((ssl.TLSVersion.TLSv1_2, True), (ssl.TLSVersion.TLSv1_3, False)):
+        trusts = served.context()
+        trusts.maximum_version = version
+        session, before = None, counted(served)
+        for _ in range(2):
+            plain = socket.create_connection(("localhost", served.port), timeout=SECONDS_MAX)
+            with trusts.wrap_socket(plain, server_hostname="localhost", session=session) as connection:
+                connection.sendall(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n")
+                assert connection.recv(100).startswith(b"HTTP/1.1 200")
+                session, reused = connection.session, connection.session_reused
+        assert reused == resumed
+        after = counted(served)
+        assert after["resumed"] - before["resumed"] == resumed
+        # The one that asks is counted too.
+        assert after["made"] - before["made"] == 3 - resumed
+        assert after["begun"] - before["begun"] == 3
+
+
+def counted(served) -> Counter[str]:
+    connection = served.connect()
+    connection.request("GET", "/metrics")
+    said = connection.getresponse().read().decode()
+    connection.close()
+    found: Counter[str] = Counter()
+    for outcome, number in re.findall(r'tls_handshakes_total{.*outcome="(\w+)"} ([0-9]+)', said):
+        found[outcome] += int(number)
+    return found
+
+
+def test_a_client_that_says_hello_twice_is_counted_once(served):
+    certificate = LocalCertificate(served.data)
+    connection = SimpleNamespace(context=certificate.context)
+    for _ in range(2):
+        certificate._hand_over(connection, "localhost", certificate.context)
+    ((_, handshakes),) = certificate.handshakes.items()
+    assert handshakes.begun == 1 and connection.context is not certificate.context
+
+
+def test_a_certificate_that_cannot_be_read_for_a_moment_is_taken_later(served, monkeypatch):
+    certificate = LocalCertificate(served.data)
+    before = certificate._current
+    served.authority.rotate()
+    monkeypatch.setattr(certificate, "open", lambda: opened("none.pem", "none.pem"))
+    certificate.look()
+    assert certificate._current is before
+    monkeypatch.undo()
+    certificate.look()  # A handshake does not try again what has just failed,
+    assert certificate._current is before
+    certificate._tried = []  # but once a second it is.
+    certificate.look()
+    assert certificate._current is not before
 
 
 def turns(*taken: bool) -> list[Turn]:
@@ -296,14 +397,14 @@ def login_of(known: dict) -> dict:
 
 
 def test_a_host_leads_to_the_environment_that_is_named(served, stage):
-    for host in (V2, f"{V2.upper()}:443"):
+    for host in (V2, f"{V2.upper()}:443", f"{V2}."):
         assert served.ask("/connect/v3/login", login_of(stage), host=host)[0] == 200
-    for host in ("", STAGE, "books.test", f"www.{V2}"):
+    for host in ("", STAGE, "books.test", f"www.{V2}", f"x@{V2}", f"{V2}/x"):
         assert served.ask("/connect/v3/login", login_of(stage), host=host)[0] == 400  # The key.
 
 
 def test_the_control_api_is_not_reached_by_another_name(served, stage):
-    for host in (STAGE, V2, "books.test"):
+    for host in (STAGE, V2, "books.test", "x@localhost", "localhost/x"):
         assert served.ask("/_control/clock", host=host)[0] == 404
 
 
@@ -320,7 +421,13 @@ def proxy(served):
         port = int(second.rpartition(":")[2])
         assert process.first == f"Billfold leads {STAGE}, {V2} to {served.url}\n"
         yield port
-        assert process.stop() < 2 and process.process.returncode == 0 and not process.stderr
+        # A tunnel that is open ends with it.
+        with socket.create_connection(("127.0.0.1", port), timeout=SECONDS_MAX) as connection:
+            connection.sendall(f"CONNECT {STAGE}:443 HTTP/1.1\r\n\r\n".encode())
+            assert connection.recv(100).startswith(b"HTTP/1.1 200")
+            assert process.stop() < 2 and process.process.returncode == 0
+            assert connection.recv(100) == b""
+        assert not process.stderr
     finally:
         process.kill()
 
@@ -437,3 +544,43 @@ def test_a_proxy_needs_a_host_of_bills(tmp_path):
     assert "no certificate for a host of BILL's: `billfold serve --tls --hosts gateway" in done.stderr
     done = run("proxy", "--port", "0", "--data", tmp_path, BILLFOLD_POLICY="production")
     assert "proxy is for sandboxes only" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"hosts": "a b"}, "hosts must be names"),
+        ({"hosts": "*.books.test"}, "hosts must be names"),
+        ({"hosts": "10.1.2.3"}, "hosts must be names"),
+        ({"hosts": "b\u00fccher.test"}, "hosts must be names"),
+        ({"hosts": "books.test=Stage"}, "hosts must be names"),
+        ({"hosts": "books.test, Books.test=stage"}, "names a host twice"),
+        ({"tls": True, "certificate": "c", "certificate_key": "k"}, "does not go with certificate"),
+        ({"tls": True, "policy": "production"}, "tls is for sandboxes"),
+        ({"tls": True, "public_url": "https://b\u00fccher.test"}, "tls cannot vouch for"),
+        ({"control": "short"}, "control must be a token of 16"),
+        ({"control": "with a blank in its midst"}, "control must be a token of 16"),
+    ],
+)
+def test_settings_that_cannot_be_are_said(given, said):
+    with pytest.raises(Unusable, match=said):
+        load(**given)
+
+
+def test_names_that_a_local_authority_vouches_for():
+    assert Settings(host="").certified == Settings(host="::").certified == []
+    settings = Settings(
+        host="fe80::1%eth0", hosts=" A.test =stage,b.test", public_url="https://C.test:1"
+    )
+    assert settings.certified == ["a.test", "b.test", "fe80::1", "c.test"]
+    assert settings.environment_of == {"a.test": "stage", "b.test": "sandbox"}
+
+
+def test_hosts_may_be_a_table_of_the_file(tmp_path):
+    file = tmp_path / "billfold.toml"
+    file.write_text('[hosts]\n"books.test" = "stage"\n"a.test" = ""\n')
+    assert load(data=str(tmp_path))[0].environment_of == {"books.test": "stage", "a.test": "sandbox"}
+    for wrong in ('[hosts]\nbooks.test = "stage"\n', "[hosts]\nbooks = 1\n", "[log]\nx = 1\n"):
+        file.write_text(wrong)
+        with pytest.raises(Unusable, match=r"of .*billfold.toml must be str, not"):
+            load(data=str(tmp_path))

@@ -138,10 +138,10 @@ def test_secrets_of_the_settings_are_not_shown(tmp_path):
     secrets = {
         "BILLFOLD_SMS_TOKEN": "hush-1", "BILLFOLD_SMTP": "smtp://ap:hush-2@mail.test",
         "BILLFOLD_DATABASE": "postgresql://billfold:hush-3@db.test/books",
-        "BILLFOLD_MAIL_FROM": "ap@company.test",
+        "BILLFOLD_CONTROL": "hush-4-hush-4-hush-4", "BILLFOLD_MAIL_FROM": "ap@company.test",
     }  # fmt: skip
     shown = run("settings", "--data", tmp_path, **secrets).stdout
-    assert "hush" not in shown and shown.count("(hidden)") == len(SECRET) == 3
+    assert "hush" not in shown and shown.count("(hidden)") == len(SECRET) == 4
     assert "ap@company.test" in shown
 
 

@@ -11,11 +11,11 @@ In the folder: `root-1.key` to `root-5.key`, `roots.pem` (their certificates, in
 import fcntl
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
-from typing import cast
+from typing import Annotated, cast
 
 import msgspec
 from cryptography import x509
@@ -36,6 +36,8 @@ ROOT_LIFE = timedelta(days=3653)
 RHYTHM, LEAF_LIFE = timedelta(days=90), timedelta(days=100)
 # Clocks of clients may be behind.
 BACKDATED = timedelta(hours=1)
+# By as much processes may differ that ask the same clock.
+SKEW = timedelta(seconds=1)
 HERE = ("localhost", "127.0.0.1", "::1")
 # What every root may sign for.
 LOCAL: Names = frozenset(
@@ -47,14 +49,18 @@ LOCAL: Names = frozenset(
 )
 
 
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+
+
 class Served(msgspec.Struct, frozen=True, rename="camel"):
     """The certificate of now: how many there were, and when its time began, by the clock that it is
-    renewed by; None: by nobody's yet."""
+    renewed by, and by which version of it; None: by nobody's yet."""
 
     number: int
     file: str
-    issued: datetime
-    since: datetime | None = None
+    issued: Moment
+    since: Moment | None = None
+    version: int = 0
 
     @property
     def root(self) -> int:
@@ -87,10 +93,20 @@ class Authority:
 
         Raises Unusable where the folder or something in it cannot be used."""
         wanted = _names([*HERE, *hosts])
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise Unusable(f"{self.folder} cannot be used: {error}") from None
         with self._locked():
             anew = self._prepare_roots(wanted)
-            if not self.state.exists() or _covered(self.leaf()) != wanted:
+            if not self.state.exists():
                 self._issue(wanted)
+                return anew
+            served = self.served()
+            if not (self.folder / served.file).exists() or _covered(self.leaf()) != wanted:
+                self._issue(wanted)
+            elif served.version:  # Whoever serves from here on may have another clock's versions.
+                self._keep(served, version=0)
             return anew
 
     def served(self) -> Served:
@@ -116,7 +132,10 @@ class Authority:
         return self.bundle.read_text()
 
     def roots(self) -> list[x509.Certificate]:
-        return self._read(self.bundle)
+        found = self._read(self.bundle)
+        if len(found) != ROOTS:
+            raise Unusable(f"{self.bundle} cannot be used: it holds {len(found)} certificates")
+        return found
 
     def rotate(self) -> Served:
         """A new certificate, of the next root, for the same names; the rhythm stays what it was."""
@@ -124,25 +143,30 @@ class Authority:
         with self._locked():
             return self._issue(_covered(self.leaf()))
 
-    def renew(self, now: datetime) -> None:
-        """A new one where its time is over by this clock, or nearly by the machine's, whose dates the
-        certificate has. A clock that was put back, or begins, is gone by from there on."""
-        with self._locked():
+    def renew(self, now: datetime, version: int) -> None:
+        """A new one where its time is over by a clock of this version, or nearly by the machine's,
+        whose dates the certificate has. A clock that was put back, or begins, is gone by from there on.
+
+        Nothing is done while another process is at it: who asks again finds it done."""
+        with suppress(BlockingIOError), self._locked(waits=False):
             served = self.served()
-            if not is_over(served, now):
+            if not is_over(served, now, version):
                 return
             begins = served.since is None or now < served.since
-            if begins and served.issued + RHYTHM > real():
-                self._write(self.state, msgspec.json.encode(msgspec.structs.replace(served, since=now)))
+            if begins and not _is_dated(served):
+                self._keep(served, since=now, version=version)
             else:
-                self._issue(_covered(self.leaf()), now)
+                self._issue(_covered(self.leaf()), now, version)
 
-    def _issue(self, names: Names, since: datetime | None = None) -> Served:
+    def _keep(self, served: Served, **changed: object) -> None:
+        self._write(self.state, msgspec.json.encode(msgspec.structs.replace(served, **changed)))
+
+    def _issue(self, names: Names, since: datetime | None = None, version: int = 0) -> Served:
         before = self.served() if self.state.exists() else None
         number = before.number + 1 if before else 1
         if since is None and before:
-            since = before.since
-        served = Served(number, _file(number), real(), since)
+            since, version = before.since, before.version
+        served = Served(number, _file(number), real(), since, version)
         root, root_key = self.roots()[served.root - 1], self._key(served.root)
         if root.public_key() != root_key.public_key():
             raise Unusable(f"root-{served.root}.key in {self.folder} is not that of {BUNDLE}")
@@ -162,7 +186,9 @@ class Authority:
         roots = self.roots() if known else []
         allowed = LOCAL.union(*map(_permitted, roots))
         allowed |= {_subtree(each) for each in wanted if not _may(allowed, each)}
-        lasting = all(each.not_valid_after_utc > now + LEAF_LIFE for each in roots)
+        lasting = all(
+            each.not_valid_before_utc <= now < each.not_valid_after_utc - LEAF_LIFE for each in roots
+        )
         if known and lasting and all(_permitted(each) == allowed for each in roots):
             return False
         signed = [
@@ -201,24 +227,40 @@ class Authority:
             file.flush()
             os.fsync(file.fileno())
         os.replace(draft, path)
+        folder = os.open(self.folder, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
     @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Of several processes one at a time."""
+    def _locked(self, waits: bool = True) -> Iterator[None]:
+        """Of several processes one at a time; raises BlockingIOError where it does not wait."""
         try:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             with open(os.open(self.folder / LOCK, os.O_WRONLY | os.O_CREAT, 0o600), "w") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX)
+                fcntl.flock(lock, fcntl.LOCK_EX if waits else fcntl.LOCK_EX | fcntl.LOCK_NB)
                 yield
+        except BlockingIOError:
+            raise
         except OSError as error:
             raise Unusable(f"{self.folder} cannot be used: {error}") from None
 
 
-def is_over(served: Served, now: datetime) -> bool:
-    """Whether the certificate is to be renewed, or its time to begin."""
-    if served.since is None or now < served.since:
+def is_over(served: Served, now: datetime, version: int) -> bool:
+    """Whether the certificate is to be renewed, or its time to begin. Who goes by an older version of
+    the clock than it was renewed by has not heard of the newer one yet, and judges by dates alone."""
+    if _is_dated(served):
         return True
-    return now >= served.since + RHYTHM or real() >= served.issued + RHYTHM
+    if version < served.version:
+        return False
+    if served.since is None or now < served.since - SKEW:
+        return True
+    return now >= served.since + RHYTHM
+
+
+def _is_dated(served: Served) -> bool:
+    """By the machine's clock, which may also have been ahead."""
+    return not served.issued - BACKDATED <= real() < served.issued + RHYTHM
 
 
 def _file(number: int) -> str:

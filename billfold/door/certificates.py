@@ -8,9 +8,7 @@ import asyncio
 import logging
 import os
 import ssl
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from typing import Any
 from cryptography import x509
 
 from billfold.door.authority import Authority, is_over
+from billfold.kit.clock import Clock
 from billfold.kit.errors import Unusable
 from billfold.settings import Settings
 
@@ -28,11 +27,20 @@ log = logging.getLogger("billfold")
 
 @dataclass(slots=True)
 class Handshakes:
-    """With certificates of one issuer. What was begun and not made is under way, or the client gave
-    up: it does not trust the issuer, or spoke no TLS that is served."""
+    """With certificates of one issuer. What was begun and neither made nor taken up again is under
+    way, or the client gave up: it does not trust the issuer, or spoke no TLS that is served."""
 
     begun: int = 0
     made: int = 0
+    # By TLS 1.2 a session may be taken up again without a certificate being shown.
+    resumed: int = 0
+
+    def end(self, resumed: bool | None) -> None:
+        """One that went well."""
+        if resumed:
+            self.resumed += 1
+        else:
+            self.made += 1
 
 
 class Context(ssl.SSLContext):
@@ -61,32 +69,36 @@ class Certificate:
     """What is served now, which is the last pair that could be used."""
 
     # By which it is renewed where that is done here, once it is known.
-    clock: Callable[[], datetime] | None = None
+    clock: Clock | None = None
 
     def __init__(self, certificate: str, key: str) -> None:
         self.files = certificate, key
         self.handshakes: dict[str, Handshakes] = {}
-        self._seen = self._stamps()
+        self._trouble = ""
+        self._seen = self._tried = self._stamps()
+        self._current = self._take()
         # The one that is served with sends each handshake on to the current one.
-        self.context = self._current = self._take()
+        self.context = self._take()
         self.context.sni_callback = self._hand_over
 
     async def keep(self) -> None:
         """Look for others, for as long as the server lives."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
+            self._tried = []
             self.look()
 
     def look(self) -> None:
         """Take files that have changed; of a pair that cannot be used it is said once that the one
         before is served on."""
-        if (stamps := self._stamps()) == self._seen:
+        if (stamps := self._stamps()) in (self._seen, self._tried):
             return
-        self._seen = stamps
+        self._tried = stamps
         try:
             self._current = self._take()
+            self._seen, self._trouble = stamps, ""
         except Unusable as trouble:
-            log.error("%s; the certificate of before is served on", trouble)
+            self._tell("%s; the certificate of before is served on", trouble)
 
     def watched(self) -> tuple[str | Path, ...]:
         """The files that change with it."""
@@ -100,13 +112,21 @@ class Certificate:
         context.handshakes = self.handshakes.setdefault(context.issuer, Handshakes())
         return context
 
+    def _tell(self, words: str, trouble: Unusable) -> None:
+        """Once, until it is another."""
+        if str(trouble) != self._trouble:
+            log.error(words, trouble)
+        self._trouble = str(trouble)
+
     def _stamps(self) -> list[tuple[int, int, int] | None]:
         return [_stamp(file) for file in self.watched()]
 
     def _hand_over(self, connection: Any, _name: str | None, _context: ssl.SSLContext) -> None:
-        self.look()
-        self._current.handshakes.begun += 1
-        connection.context = self._current
+        # A client that is asked for another key share says hello twice.
+        if connection.context is self.context:
+            self.look()
+            self._current.handshakes.begun += 1
+            connection.context = self._current
 
 
 class LocalCertificate(Certificate):
@@ -114,30 +134,31 @@ class LocalCertificate(Certificate):
 
     def __init__(self, data: Path) -> None:
         self.authority = Authority(data)
-        self._trouble = ""
         super().__init__("", "")
 
     def watched(self) -> tuple[str | Path, ...]:
         return (self.authority.state,)
 
     def open(self) -> Context:
-        self.served = self.authority.served()
-        file = self.authority.file(self.served)
+        served = self.authority.served()
+        file = self.authority.file(served)
         context = opened(file, file)
         # Clients that take a session up again would be shown no certificate.
         context.options |= ssl.OP_NO_TICKET
         context.num_tickets = 0
+        self.served = served
         return context
 
     def look(self) -> None:
         super().look()
-        if self.clock and is_over(self.served, now := self.clock()):
+        if self.clock is None:
+            return
+        now, version = self.clock.now(), self.clock.state[0]
+        if is_over(self.served, now, version):
             try:
-                self.authority.renew(now)
+                self.authority.renew(now, version)
             except Unusable as trouble:
-                if str(trouble) != self._trouble:
-                    log.error("the certificate is not renewed: %s", trouble)
-                self._trouble = str(trouble)
+                self._tell("the certificate is not renewed: %s", trouble)
             super().look()
 
 

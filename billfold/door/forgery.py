@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
-from billfold.kit.addresses import is_address, is_loopback
+from billfold.kit.addresses import is_address, is_loopback, name_in
 from billfold.kit.environment import Environment
 from billfold.kit.policy import Policy
 
@@ -21,10 +21,7 @@ def goes_by_its_name(request: Request, policy: Policy) -> bool:
     """Its Host is that of the public URL or another name of the server's, this machine's, or a bare
     address: to any other name a stranger's page may have led (DNS rebinding)."""
     host = request.headers.get("host", "")
-    try:
-        name = urlsplit(f"//{host}").hostname or ""
-    except ValueError:
-        return False
+    name = name_in(host)
     if is_loopback(name) or is_address(name) or name in policy.hosts:
         return True
     return host == urlsplit(policy.base_url or "").netloc

@@ -11,7 +11,7 @@ from billfold.access.roles import Permission
 from billfold.access.sessions import Session, SessionKind
 from billfold.door.arrival import Arrival
 from billfold.door.wire import Wire, decode, decoder
-from billfold.kit.addresses import is_loopback
+from billfold.kit.addresses import is_loopback, name_in
 from billfold.kit.errors import (
     BAD_DEVELOPER_KEY,
     CONTROL_TOKEN,
@@ -209,11 +209,7 @@ def _is_local(arrival: Arrival) -> bool:
     hosts = [arrival.header("host")] if arrival.header("host") else []
     if origin := arrival.header("origin"):
         hosts.append(origin.partition("://")[2])  # Of "null", which any page may send, nothing is left.
-    return is_loopback(arrival.peer) and all(is_loopback(_name_of(host)) for host in hosts)
-
-
-def _name_of(host: str) -> str:
-    return host if host.endswith("]") else host.rpartition(":")[0] or host
+    return is_loopback(arrival.peer) and all(is_loopback(name_in(host)) for host in hosts)
 
 
 PUBLIC = Gate("public", (), _anyone)

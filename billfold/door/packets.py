@@ -39,4 +39,4 @@ class OnePacket(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(Joining(transport))  # type: ignore[arg-type]
         if tls := transport.get_extra_info("ssl_object"):
-            tls.context.handshakes.made += 1
+            tls.context.handshakes.end(tls.session_reused)

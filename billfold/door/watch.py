@@ -133,12 +133,12 @@ class _Numbers:
         what = "API processes of this server; each counts what it does itself."
         yield GaugeMetricFamily("billfold_processes", what, value=self.watch.processes)
         shaken = CounterMetricFamily(
-            "billfold_tls_handshakes", "Handshakes that were begun, and those that were made.",
+            "billfold_tls_handshakes", "Handshakes that were begun, made in full, and resumed.",
             labels=["issuer", "outcome"],
         )  # fmt: skip
         for issuer, handshakes in list(self.watch.handshakes.items()):
-            shaken.add_metric([issuer, "begun"], handshakes.begun)
-            shaken.add_metric([issuer, "made"], handshakes.made)
+            for outcome in ("begun", "made", "resumed"):
+                shaken.add_metric([issuer, outcome], getattr(handshakes, outcome))
         yield shaken
         up = self.parked is not None
         yield GaugeMetricFamily("billfold_database_up", "Whether the database answers.", value=up)

@@ -2,6 +2,7 @@
 
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from urllib.parse import urlsplit
 
 # Ways to write an IPv4 address as one of IPv6, by which a gateway would lead to it: its last bits.
 _AROUND_IPV4 = tuple(
@@ -16,6 +17,17 @@ def is_loopback(host: str) -> bool:
         return ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return host == "localhost" or host.endswith(".localhost")
+
+
+def name_in(host: str) -> str:
+    """The name or address in a Host header, in small letters, without port, brackets and last dot; ""
+    where it has none."""
+    try:
+        found = urlsplit(f"//{host}")
+        name = found.hostname or ""
+    except ValueError:
+        return ""
+    return name.removesuffix(".") if found.netloc == host and "@" not in host else ""
 
 
 def may_be_public(host: str) -> bool:
