@@ -5,7 +5,7 @@ import contextlib
 import gc
 import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from functools import partial
 
@@ -51,6 +51,7 @@ from billfold.kit.database import open_database
 from billfold.kit.environment import Environment, claim, stored_now
 from billfold.kit.errors import NO_LONGER_SERVED, Refusal, Unavailable
 from billfold.kit.ids import Ids
+from billfold.kit.keepers import keep, outlive_no_parent
 from billfold.kit.policy import Limits, Policy
 from billfold.kit.secrets import Passwords, Secrets
 from billfold.kit.work import Work
@@ -66,7 +67,6 @@ VOICES = (
     bank_accounts_v3, vendors_v3, bills_v3, payments_v3, subscriptions_v3, history_v3, health_v3,
     control, control_environments, control_snapshots, sign_in_v2, server_v2, payables_v2, payments_v2,
 )  # fmt: skip
-TROUBLE_PAUSE_SECONDS = 1.0
 GARBAGE_MAX = 20_000
 OPERATIONS = [operation for voice in VOICES for operation in voice.operations]
 PATHS = Paths(OPERATIONS, [path for voice in VOICES for path in voice.operations.not_served])
@@ -309,33 +309,24 @@ class Billfold:
     @contextlib.asynccontextmanager
     async def _serving(self, _: object) -> AsyncIterator[None]:
         """The same for a process that also answers."""
+        keepers = {}
+        if self.settings.workers > 1:
+            keepers["the parent"] = outlive_no_parent
         async with self.lifespan():
-            if not self.settings.speaks_tls:
-                yield
-                return
-            from billfold.door import certificates
+            if self.settings.speaks_tls:
+                from billfold.door import certificates
 
-            certificate = certificates.served(self.settings)
-            self.watch.handshakes = certificate.handshakes
-            certificate.clock = self.environment.clock
-            keeper = asyncio.create_task(keep(certificate.keep, "the certificate"))
+                certificate = certificates.served(self.settings)
+                self.watch.handshakes = certificate.handshakes
+                certificate.clock = self.environment.clock
+                keepers["the certificate"] = certificate.keep
+            tasks = [asyncio.create_task(keep(do, name)) for name, do in keepers.items()]
             try:
                 yield
             finally:
-                keeper.cancel()
-                await asyncio.gather(keeper, return_exceptions=True)
-
-
-async def keep(do: Callable[[], Awaitable[None]], name: str) -> None:
-    """Do it again and again for as long as the server lives, whatever comes between."""
-    while True:
-        try:
-            await do()
-        except Unavailable as trouble:
-            log.error("%s waits for the database: %s", name, trouble)
-        except Exception:
-            log.exception("%s goes on", name)
-        await asyncio.sleep(TROUBLE_PAUSE_SECONDS)
+                for each in tasks:
+                    each.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _host_of(scope) -> str:

@@ -4,6 +4,7 @@ clients with BILL's host names to it."""
 from __future__ import annotations
 
 import asyncio
+import signal
 from typing import Annotated
 
 import typer
@@ -26,7 +27,8 @@ def show(data: Data = None) -> None:
     """Which certificate is served, and which roots clients trust."""
     from cryptography.hazmat.primitives import hashes
 
-    from billfold.door.authority import Authority, name_of, names_of
+    from billfold.door.authority import Authority, name_of
+    from billfold.door.issuing import names_of
 
     authority = Authority(load(data=data)[0].folder)
     served, leaf = authority.served(), authority.leaf()
@@ -69,6 +71,8 @@ def drill(
     whether the client pins; then the exit code is 1."""
     from billfold.drill import Drill, table, verdict
 
+    # Ended from outside, it ends what it has started.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     turns = Drill(load(data=data)[0].folder, url, command, seconds).run()
     well, said = verdict(turns)
     print(f"{table(turns)}\n{said}")

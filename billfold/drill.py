@@ -1,10 +1,12 @@
 """`billfold certs drill` finds out whether a client notices that certificates are renewed.
 
-The client's command runs once as things are; then it runs while the server goes through certificates of
-all five roots, until it has met each, and again the first root's, with another certificate. What it did
-is told by the server, which counts handshakes that were begun and made, and by the command's exit code.
+The client's command runs once as things are, or for a while if it goes on; then it runs while the
+server goes through certificates of all five roots, until it has met each, and again the first root's,
+with another certificate. What it did is told by the server, which counts handshakes that were begun
+and made, and by the command's exit code.
 """
 
+import fcntl
 import os
 import signal
 import ssl
@@ -19,7 +21,8 @@ from urllib.parse import urlsplit
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
-from billfold.door.authority import ROOTS, Authority, name_of
+from billfold.door.authority import Authority, name_of
+from billfold.door.issuing import ROOTS
 from billfold.kit.errors import Unusable
 
 # The server closes a connection that is idle for five seconds; it is asked more often than that.
@@ -27,6 +30,9 @@ LOOK_SECONDS, SETTLE_SECONDS, ANSWER_SECONDS_MAX = 0.1, 0.3, 10.0
 TURNS = ROOTS + 1
 # How long a certificate that the command has met stays at least while it goes on.
 STAY_SECONDS = 0.5
+# For how long a command that goes on is let alone with what it has met first.
+ALONE_SECONDS = 10.0
+LOCK = "drill.lock"
 
 # By the name of a root: handshakes begun and made.
 Counts = dict[str, tuple[int, int]]
@@ -102,6 +108,7 @@ class Drill:
 
     def __init__(self, data: Path, url: str, command: list[str], seconds: float) -> None:
         self.authority = Authority(data)
+        self.authority.roots()
         self.server = Server(self.authority, url)
         self.command = command
         self._until_seconds = time.monotonic() + seconds
@@ -109,9 +116,17 @@ class Drill:
         self.turns: list[Turn] = []
 
     def run(self) -> list[Turn]:
+        with open(self.authority.folder / LOCK, "w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise Unusable("another drill of this data folder is under way") from None
+            return self._run()
+
+    def _run(self) -> list[Turn]:
         self._count()
         self.turns.append(Turn(name_of(self.authority.served().root)))
-        self._run_once(rotating=False)
+        self._run_once()
         first = self.turns[0]
         if not first.begun:
             raise Unusable(f"the command did not connect to {self.server.url}")
@@ -119,18 +134,24 @@ class Drill:
             raise Unusable(
                 f"the command does not trust {self.authority.bundle}: it refused {first.root}"
             )
-        if first.code != 0:
+        if len(self.turns) == 1 and first.code != 0:
             raise Unusable(f"the command fails ({first.code}) before anything is renewed")
         while len(self.turns) < TURNS or not self.turns[-1].begun:
             if self.turns[-1].begun:
                 self._rotate()
             before = self._met()
-            self._run_once(rotating=True)
+            self._run_once()
             if self._met() == before:
                 raise Unusable(f"the command did not connect to {self.server.url} when it ran again")
+        failed = next((turn.code for turn in self.turns if turn.code), None)
+        if failed and first.code is None and not any(turn.refused for turn in self.turns):
+            raise Unusable(
+                f"the command ended with {failed}, but refused no certificate: let it run without a"
+                " drill first, to see whether it does so by itself"
+            )
         return self.turns
 
-    def _run_once(self, rotating: bool) -> None:
+    def _run_once(self) -> None:
         try:
             process = subprocess.Popen(self.command, start_new_session=True)
         except (OSError, ValueError) as error:
@@ -143,13 +164,10 @@ class Drill:
                     raise Unusable("the time is over, and the command has not met all five roots")
                 time.sleep(LOOK_SECONDS)
                 self._count()
-                met = self.turns[-1].met_seconds
-                if (
-                    rotating
-                    and met
-                    and len(self.turns) < TURNS
-                    and time.monotonic() > met + STAY_SECONDS
-                ):
+                stays_seconds = STAY_SECONDS if len(self.turns) > 1 else ALONE_SECONDS
+                met_seconds = self.turns[-1].met_seconds
+                over = met_seconds and time.monotonic() > met_seconds + stays_seconds
+                if over and len(self.turns) < TURNS:
                     self._rotate()
         finally:
             with suppress(ProcessLookupError):

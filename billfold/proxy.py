@@ -12,7 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from billfold.door.authority import Authority, names_of
+from billfold.door.authority import Authority
+from billfold.door.issuing import names_of
 from billfold.kit.addresses import is_loopback
 from billfold.kit.errors import Unusable
 
@@ -35,6 +36,10 @@ class Refused(Exception):
     def __init__(self, status: int, sentence: str) -> None:
         super().__init__(sentence)
         self.status = status
+
+
+class Left(Exception):
+    """The client went away before it had asked for anything."""
 
 
 class Proxy:
@@ -67,8 +72,9 @@ class Proxy:
         """On this machine alone."""
         try:
             return await asyncio.start_server(self._meet, "127.0.0.1", port, limit=HEAD_BYTES_MAX)
-        except OSError as error:
-            raise Unusable(f"cannot listen on 127.0.0.1:{port} ({error.strerror}): --port") from None
+        except (OSError, OverflowError) as error:
+            why = error.strerror if isinstance(error, OSError) else "there is no such port"
+            raise Unusable(f"cannot listen on 127.0.0.1:{port} ({why}): use another --port") from None
 
     async def _meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -97,6 +103,8 @@ class Proxy:
             await self._find(reader)
             async with asyncio.timeout(CONNECT_SECONDS_MAX):
                 return await asyncio.open_connection(*self.server)
+        except Left:
+            return None
         except Refused as refused:
             status, sentence = refused.status, str(refused)
         except Unusable as trouble:
@@ -118,8 +126,8 @@ class Proxy:
         try:
             async with asyncio.timeout(HEAD_SECONDS_MAX):
                 head = await reader.readuntil(b"\r\n\r\n")
-        except asyncio.IncompleteReadError as error:
-            raise ConnectionError from error
+        except asyncio.IncompleteReadError:
+            raise Left from None
         except (TimeoutError, asyncio.LimitOverrunError):
             raise Refused(400, "no request was read") from None
         asked = ASKED.match(head)
@@ -128,7 +136,7 @@ class Proxy:
         target = TARGET.fullmatch(asked[2].decode("latin-1"))
         if target is None:
             raise Refused(400, "CONNECT names a host and a port")
-        host, port = target[1].lower(), int(target[2])
+        host, port = target[1].lower().removesuffix("."), int(target[2])
         if host not in self.hosts() or port != HTTPS_PORT:
             known = ", ".join(self.hosts())
             raise Refused(403, f"{_plain(host)}:{port} is not served, only {known} on {HTTPS_PORT}")

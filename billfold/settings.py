@@ -123,7 +123,9 @@ class Settings:
     def environment_of(self) -> dict[str, str]:
         """The names of `hosts`, and to which environment each leads."""
         pairs = (each.partition("=") for each in self.hosts.split(",") if each.strip())
-        return {host.strip().lower(): name.strip() or self.first for host, _, name in pairs}
+        return {
+            host.strip().lower(): name.strip() if leads else self.first for host, leads, name in pairs
+        }
 
     @property
     def certified(self) -> list[str]:
@@ -204,7 +206,7 @@ def _written(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text())
     except FileNotFoundError:
         return {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise Unusable(f"{path} cannot be read: {error}") from None
 
 
@@ -300,7 +302,8 @@ def _check_surroundings(settings: Settings) -> None:
     if len(hosts) != sum(bool(each.strip()) for each in settings.hosts.split(",")):
         raise Unusable("hosts names a host twice")
     for host, environment in hosts.items():
-        if not HOST_NAME.fullmatch(host) or is_address(host) or not is_name(environment):
+        number = host.rpartition(".")[2].isdigit()
+        if number or not HOST_NAME.fullmatch(host) or not is_name(environment):
             raise Unusable(
                 "hosts must be names, each alone or as name=environment, with commas between, not"
                 f" {host}={environment}"

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 
-def make_pair(folder: Path, serial: int = 1) -> tuple[str, str]:
+def make_pair(folder: Path, serial: int = 1, days: int = 1) -> tuple[str, str]:
     """One for localhost and its key, in the place of those that are there."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "billfold.test")])
@@ -16,7 +16,7 @@ def make_pair(folder: Path, serial: int = 1) -> tuple[str, str]:
     made = (
         x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
         .serial_number(serial).not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
+        .not_valid_after(now + timedelta(days=days))
         .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
         .sign(key, hashes.SHA256())
     )  # fmt: skip

@@ -14,7 +14,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509 import verification
 
 from billfold.door import authority as authorities
-from billfold.door.authority import RHYTHM, ROOTS, Authority, names_of
+from billfold.door import issuing
+from billfold.door.authority import RHYTHM, Authority
+from billfold.door.issuing import ROOTS, names_of
 from billfold.kit.clock import real
 from billfold.kit.errors import Unusable
 
@@ -24,7 +26,7 @@ VERSION = 5  # Of the clock that is gone by.
 @pytest.fixture(autouse=True)
 def quick_keys(monkeypatch):
     """Keys of RSA take a second; `tests/test_local_tls.py` serves with them."""
-    monkeypatch.setattr(authorities, "_root_key", lambda _: ec.generate_private_key(ec.SECP256R1()))
+    monkeypatch.setattr(issuing, "root_key", lambda _: ec.generate_private_key(ec.SECP256R1()))
 
 
 @pytest.fixture
@@ -36,7 +38,7 @@ def authority(tmp_path) -> Authority:
 
 def is_valid(authority: Authority, name: str, leaf: x509.Certificate | None = None) -> bool:
     """As a client judges that trusts the five, by the same library as browsers' rules."""
-    asked = authorities._name(name)
+    asked = issuing._name(name)
     asked = asked if isinstance(asked, x509.IPAddress) else x509.DNSName(asked.value)
     policy = (
         verification.PolicyBuilder().store(verification.Store(authority.roots())).time(real())
@@ -52,8 +54,8 @@ def is_valid(authority: Authority, name: str, leaf: x509.Certificate | None = No
 def forged(authority: Authority, root: int, *hosts: str) -> x509.Certificate:
     """What a thief of a root's key would sign."""
     key = ec.generate_private_key(ec.SECP256R1())
-    names = authorities._names(hosts)
-    return authorities._leaf(names, key, real(), authority.roots()[root - 1], authority._key(root))
+    names = issuing.names(hosts)
+    return issuing.make_leaf(names, key, real(), authority.roots()[root - 1], authority._key(root))
 
 
 def test_there_are_five_and_the_first_has_signed(authority):
@@ -223,7 +225,7 @@ def test_it_is_renewed_before_it_is_over_for_clients_also_while_the_clock_stands
 
 
 def test_roots_are_signed_anew_before_they_are_over(authority, monkeypatch):
-    later = real() + authorities.ROOT_LIFE - timedelta(days=50)
+    later = real() + issuing.ROOT_LIFE - timedelta(days=50)
     keys = [each.public_key() for each in authority.roots()]
     monkeypatch.setattr(authorities, "real", lambda: later)
     assert authority.prepare([])
@@ -257,7 +259,7 @@ NAIVE = b'{"number": 1, "file": "served-1.pem", "issued": "2026-11-28T10:00:00"}
         (spoil("root-2.key", None), "root-2.key cannot be used"),
         (swap, "root-2.key in .*tls is not that of roots.pem"),
         (spoil("roots.pem", b""), "roots.pem cannot be used"),
-        (shorten, "roots.pem cannot be used: it holds 4 certificates"),
+        (shorten, "roots.pem cannot be used: it holds 4 certificates, not 5"),
         (spoil("served.json", NAIVE), "served.json cannot be used"),
         (spoil("served.json", b"{"), "served.json cannot be used"),
         (spoil("served.json", None), "holds no certificates: `billfold serve --tls` makes them"),
@@ -270,6 +272,29 @@ def test_what_cannot_be_used_is_said_and_nothing_changes(authority, harm, said):
     with pytest.raises(Unusable, match=said):
         authority.rotate()
     assert {each.name: each.read_bytes() for each in authority.folder.iterdir()} == before
+
+
+def test_roots_that_clients_trust_are_written_again_from_their_keys(authority):
+    keys = [each.public_key() for each in authority.roots()]
+    authority.bundle.unlink()
+    assert authority.prepare([])  # Their bytes are others, and clients are to be told.
+    assert [each.public_key() for each in authority.roots()] == keys
+    assert authority.served().number == 1 and is_valid(authority, "localhost")
+
+
+def test_a_certificate_of_a_root_that_is_lost_is_not_served_on(authority):
+    authority.bundle.unlink()
+    (authority.folder / "root-1.key").unlink()
+    assert authority.prepare([])
+    assert authority.served().number == 2 and is_valid(authority, "localhost")
+
+
+def test_a_key_that_others_may_read_is_closed_again(authority):
+    for each in authority.folder.iterdir():
+        each.chmod(0o644)
+    authority.prepare([])
+    opened = {each.name for each in authority.folder.iterdir() if each.stat().st_mode & 0o077}
+    assert opened == {"roots.pem"}  # Which is no secret.
 
 
 @pytest.mark.parametrize("name", ["served.json", "served-1.pem"])

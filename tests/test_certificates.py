@@ -100,6 +100,23 @@ def test_a_bad_pair_is_said_and_the_one_before_served_on(pems, https):
     comes(port, 3)
 
 
+def test_a_pair_that_is_over_takes_the_place_of_none_that_is_not(pems, https):
+    process, port = https()
+    comes(port, 1)
+    make_pair(pems, serial=2, days=0)
+    says(process, "the new certificate is over since")
+    assert served(port) == 1
+    make_pair(pems, serial=3)
+    comes(port, 3)
+
+
+def test_a_pair_that_is_over_is_served_if_there_is_no_other_and_said(pems, https):
+    make_pair(pems, serial=2, days=0)
+    process, port = https()
+    says(process, "the certificate is over since")
+    assert served(port) == 2
+
+
 def says(process: Process, words: str) -> None:
     until = time.monotonic() + SECONDS_MAX
     while not any(words in line for line in process.stderr):

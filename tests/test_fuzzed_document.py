@@ -29,7 +29,7 @@ from tests.fuzz.pool import camel
 from tests.fuzz.requests import Request
 from tests.fuzz.world import CODE, TRIED, World
 
-CASES = 400
+CASES = 1_000
 CASES_OF_PROOF = {
     "short": {"sqlite": 2_500, "postgresql": 500},
     "long": {"sqlite": 20_000, "postgresql": 4_000},

@@ -1,6 +1,7 @@
 """A sandbox that serves with certificates of its own: renewed by its clock and on demand, drilled, and
 reached by clients that know only BILL's host names."""
 
+import fcntl
 import json
 import re
 import shutil
@@ -174,14 +175,15 @@ CLIENT = textwrap.dedent("""
         for _ in range(30):
             connect(pems).close()
             time.sleep(0.04)
-    elif kind == "once, then for ever":
-        once = not memory.exists()
-        memory.touch()
+    elif kind == "for ever":
         while True:
             connect(pems).close()
-            if once:
-                break
             time.sleep(0.05)
+    elif kind == "goes on and fails":
+        for _ in range(30):
+            connect(pems).close()
+            time.sleep(0.05)
+        sys.exit(3)
     elif kind == "certificate":
         seen = print_of(connect(pems))
         if not memory.exists():
@@ -287,6 +289,12 @@ def test_what_a_drill_cannot_tell_it_says(drilled, served, tmp_path):
     Authority(tmp_path).prepare([])
     with pytest.raises(Unusable, match="does not serve this data folder's certificates"):
         drills.Drill(tmp_path, served.url, ["true"], seconds=5)
+    with pytest.raises(Unusable, match="cannot be used"):
+        drills.Drill(tmp_path / "nowhere", served.url, ["true"], seconds=5)
+    with open(served.data / "tls" / "drill.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(Unusable, match="another drill of this data folder is under way"):
+            drilled("trusts")
     with pytest.raises(Unusable, match="the command cannot be run"):
         drills.Drill(served.data, served.url, [str(tmp_path / "none")], seconds=5).run()
     assert served.authority.served().number == number  # Nothing was renewed for any of them.
@@ -312,15 +320,22 @@ def stat_of(process: int) -> str:
 
 def test_a_client_that_never_ends_is_judged_by_what_it_has_met(served, client, monkeypatch):
     monkeypatch.setattr(drills, "STAY_SECONDS", 0.1)
-    drill = drills.Drill(served.data, served.url, client("once, then for ever"), seconds=6)
-    turns = drill.run()
-    assert [turn.code for turn in turns] == [0, *[None] * 5]
-    assert verdict(turns)[0]
+    monkeypatch.setattr(drills, "ALONE_SECONDS", 0.3)
+    turns = drills.Drill(served.data, served.url, client("for ever"), seconds=4).run()
+    assert [turn.code for turn in turns] == [None] * 6
+    assert all(turn.begun for turn in turns) and verdict(turns)[0]
 
 
-def test_a_session_that_is_taken_up_again_shows_no_certificate(served):
-    """By TLS 1.2; by 1.3 none is."""
-    for version, resumed in ((ssl.TLSVersion.TLSv1_2, True), (ssl.TLSVersion.TLSv1_3, False)):
+def test_a_client_that_fails_after_it_has_gone_on_is_not_accused(served, client, monkeypatch):
+    monkeypatch.setattr(drills, "STAY_SECONDS", 0.1)
+    monkeypatch.setattr(drills, "ALONE_SECONDS", 0.3)
+    with pytest.raises(Unusable, match=r"ended with 3, but refused no certificate"):
+        drills.Drill(served.data, served.url, client("goes on and fails"), seconds=20).run()
+
+
+def test_a_session_that_is_taken_up_again_is_counted_apart(served):
+    """By TLS 1.3 none is; by 1.2 it is for OpenSSL to decide."""
+    for version, may in ((ssl.TLSVersion.TLSv1_2, {True, False}), (ssl.TLSVersion.TLSv1_3, {False})):
         trusts = served.context()
         trusts.maximum_version = version
         session, before = None, counted(served)
@@ -330,11 +345,11 @@ def test_a_session_that_is_taken_up_again_shows_no_certificate(served):
                 connection.sendall(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n")
                 assert connection.recv(100).startswith(b"HTTP/1.1 200")
                 session, reused = connection.session, connection.session_reused
-        assert reused == resumed
+        assert reused in may
         after = counted(served)
-        assert after["resumed"] - before["resumed"] == resumed
+        assert after["resumed"] - before["resumed"] == reused
         # The one that asks is counted too.
-        assert after["made"] - before["made"] == 3 - resumed
+        assert after["made"] - before["made"] == 3 - reused
         assert after["begun"] - before["begun"] == 3
 
 
@@ -505,6 +520,18 @@ def test_the_proxy_says_what_it_cannot_do(proxy, sent, status):
     assert body.endswith(b"Billfold: " + first.partition(b" ")[2].partition(b" ")[2] + b"\n")
 
 
+def test_a_name_may_end_with_a_dot(served, proxy):
+    with socket.create_connection(("127.0.0.1", proxy), timeout=SECONDS_MAX) as connection:
+        connection.sendall(f"CONNECT {STAGE}.:443 HTTP/1.1\r\n\r\n".encode())
+        assert connection.recv(100).startswith(b"HTTP/1.1 200")
+
+
+def test_who_asks_for_nothing_is_told_nothing(proxy):
+    with socket.create_connection(("127.0.0.1", proxy), timeout=SECONDS_MAX) as connection:
+        connection.shutdown(socket.SHUT_WR)
+        assert connection.recv(100) == b""
+
+
 def test_the_proxy_says_that_the_sandbox_is_gone(served):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -542,6 +569,9 @@ def test_a_proxy_needs_a_host_of_bills(tmp_path):
     done = run("proxy", "--port", "0", "--data", tmp_path)
     assert done.returncode == 2
     assert "no certificate for a host of BILL's: `billfold serve --tls --hosts gateway" in done.stderr
+    Authority(tmp_path).prepare([STAGE])
+    done = run("proxy", "--port", "99999", "--data", tmp_path)
+    assert done.returncode == 2 and "(there is no such port): use another --port" in done.stderr
     done = run("proxy", "--port", "0", "--data", tmp_path, BILLFOLD_POLICY="production")
     assert "proxy is for sandboxes only" in done.stderr
 
@@ -552,6 +582,8 @@ def test_a_proxy_needs_a_host_of_bills(tmp_path):
         ({"hosts": "a b"}, "hosts must be names"),
         ({"hosts": "*.books.test"}, "hosts must be names"),
         ({"hosts": "10.1.2.3"}, "hosts must be names"),
+        ({"hosts": "3"}, "hosts must be names"),
+        ({"hosts": "books.test="}, "hosts must be names"),
         ({"hosts": "b\u00fccher.test"}, "hosts must be names"),
         ({"hosts": "books.test=Stage"}, "hosts must be names"),
         ({"hosts": "books.test, Books.test=stage"}, "names a host twice"),
@@ -578,7 +610,7 @@ def test_names_that_a_local_authority_vouches_for():
 
 def test_hosts_may_be_a_table_of_the_file(tmp_path):
     file = tmp_path / "billfold.toml"
-    file.write_text('[hosts]\n"books.test" = "stage"\n"a.test" = ""\n')
+    file.write_text('[hosts]\n"books.test" = "stage"\n"a.test" = "sandbox"\n')
     assert load(data=str(tmp_path))[0].environment_of == {"books.test": "stage", "a.test": "sandbox"}
     for wrong in ('[hosts]\nbooks.test = "stage"\n', "[hosts]\nbooks = 1\n", "[log]\nx = 1\n"):
         file.write_text(wrong)

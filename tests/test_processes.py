@@ -1,7 +1,9 @@
 """Several processes on one PostgreSQL: servers and workers share what is to be done, and end well."""
 
 import json
+import os
 import signal
+import socket
 import threading
 import time
 
@@ -88,6 +90,21 @@ def test_two_processes_serve_one_postgres(serve, place, by):
     for each in made:
         assert server.call("GET", f"{V3}/vendors/{each['id']}")["name"] == each["name"]
     ended_well(server, by)
+
+
+def test_processes_whose_parent_is_killed_end_and_leave_the_port(serve, place):
+    server = serve(*place, "--workers", "2")
+    os.kill(server.process.pid, signal.SIGKILL)
+    server.process.wait(5)
+    port = int(server.base.rpartition(":")[2])
+    until = time.monotonic() + START_SECONDS_MAX
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except ConnectionRefusedError:
+            return
+        assert time.monotonic() < until, "the port is held by processes that nobody ends"
+        time.sleep(0.1)
 
 
 def test_two_workers_deliver_what_a_server_tells_each_once(serve, place, work, receiver):

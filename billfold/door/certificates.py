@@ -9,6 +9,7 @@ import logging
 import os
 import ssl
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 from cryptography import x509
 
 from billfold.door.authority import Authority, is_over
-from billfold.kit.clock import Clock
+from billfold.kit.clock import Clock, real
 from billfold.kit.errors import Unusable
 from billfold.settings import Settings
 
@@ -47,6 +48,7 @@ class Context(ssl.SSLContext):
     """A server's, of one certificate."""
 
     issuer: str
+    ends: datetime
     handshakes: Handshakes
 
 
@@ -59,9 +61,13 @@ def opened(certificate: str, key: str) -> Context:
         # A password would be asked for at each start, and of each process.
         context.load_cert_chain(certificate, key, password=b"")
         first = x509.load_pem_x509_certificates(Path(certificate).read_bytes())[0]
+    except ssl.SSLError as error:
+        mismatch = error.reason == "KEY_VALUES_MISMATCH"
+        why = "the key is not that of the certificate" if mismatch else "they are no pair in PEM"
+        raise Unusable(f"certificate and certificate_key cannot be used: {why}") from None
     except (OSError, ValueError) as error:
         raise Unusable(f"certificate and certificate_key cannot be used: {error}") from None
-    context.issuer = first.issuer.rfc4514_string()
+    context.issuer, context.ends = first.issuer.rfc4514_string(), first.not_valid_after_utc
     return context
 
 
@@ -77,6 +83,8 @@ class Certificate:
         self._trouble = ""
         self._seen = self._tried = self._stamps()
         self._current = self._take()
+        if self._current.ends <= real():
+            log.error("the certificate is over since %s; it is served all the same", self._current.ends)
         # The one that is served with sends each handshake on to the current one.
         self.context = self._take()
         self.context.sni_callback = self._hand_over
@@ -95,7 +103,10 @@ class Certificate:
             return
         self._tried = stamps
         try:
-            self._current = self._take()
+            taken = self._take()
+            if taken.ends <= real() < self._current.ends:
+                raise Unusable(f"the new certificate is over since {taken.ends}")
+            self._current = taken
             self._seen, self._trouble = stamps, ""
         except Unusable as trouble:
             self._tell("%s; the certificate of before is served on", trouble)

@@ -193,7 +193,9 @@ def _control(work: Work, arrival: Arrival) -> None:
     if not policy.controlled:
         raise Refusal(NO_SUCH_API, arrival.path)
     if not _is_local(arrival) and not _has_token(policy.control_token, arrival):
-        raise Refusal(CONTROL_TOKEN) if policy.control_token else Refusal(NO_SUCH_API, arrival.path)
+        if policy.control_token:
+            raise Refusal(CONTROL_TOKEN)
+        raise Refusal(NO_SUCH_API, f"{arrival.path} from elsewhere than localhost, without a token")
     has_body = arrival.header("content-length") not in ("", "0")
     if has_body and not arrival.header("content-type").startswith("application/json"):
         raise Refusal(MALFORMED, "content-type: must be application/json")

@@ -11,7 +11,8 @@ from http.client import HTTPSConnection
 import pytest
 
 from billfold import demo_world
-from billfold.door.authority import ROOTS, Authority
+from billfold.door.authority import Authority
+from billfold.door.issuing import ROOTS
 from tests.desk import LOGIN, V3
 from tests.proof import LONG
 from tests.server import Process, place_of
