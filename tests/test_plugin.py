@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -35,6 +36,38 @@ def runs(
 def test_the_example_of_the_documentation_does_what_it_says(tmp_path):
     counts, said = runs(tmp_path, EXAMPLE)
     assert counts == {"passed": 1}, said
+
+
+def test_one_server_serves_a_run_of_several_processes_and_ends_with_it(tmp_path):
+    counts, said = runs(
+        tmp_path,
+        """
+import os
+from pathlib import Path
+import pytest
+
+@pytest.mark.parametrize("number", range(8))
+def test_one(billfold_world, number):
+    Path(f"{os.getpid()}.seen").write_text(billfold_world.server.base)
+""",
+        "-n", "2",
+    )  # fmt: skip
+    assert counts == {"passed": 8}, said
+    seen = [each.read_text() for each in tmp_path.glob("*.seen")]
+    assert len(seen) == 2 and len(set(seen)) == 1
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", int(seen[0].rpartition(":")[2])))
+
+
+def test_a_server_that_does_not_start_says_why(tmp_path):
+    tmp_path.joinpath("conftest.py").write_text(
+        "from billfold.testing import server\n"
+        "server.os.posix_spawn = lambda program, words, *rest, spawn=server.os.posix_spawn, **more:"
+        " spawn(program, [*words, '--policy', 'nonsense'], *rest, **more)\n"
+    )
+    counts, said = runs(tmp_path, "def test_one(billfold): pass\n")
+    assert counts == {"error": 1}
+    assert "Billfold does not start:" in said and "policy must be one of" in said
 
 
 def test_every_world_is_untouched_also_side_by_side(tmp_path):
