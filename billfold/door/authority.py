@@ -84,7 +84,7 @@ class Authority:
             raise Unusable(f"{self.folder} cannot be used: {error}") from None
         with self._locked():
             for each in self.folder.iterdir():
-                if each != self.bundle:  # Somebody has opened what is to be its owner's alone.
+                if each.is_file() and each != self.bundle:  # Somebody has opened what is to be its owner's alone.
                     each.chmod(0o600)
             anew = self._prepare_roots(wanted)
             if not self.state.exists():
@@ -117,6 +117,7 @@ class Authority:
 
     def bundle_text(self) -> str:
         self.served()
+        self.roots()
         return self.bundle.read_text()
 
     def roots(self) -> list[x509.Certificate]:
