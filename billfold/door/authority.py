@@ -84,7 +84,8 @@ class Authority:
             raise Unusable(f"{self.folder} cannot be used: {error}") from None
         with self._locked():
             for each in self.folder.iterdir():
-                if each.is_file() and each != self.bundle:  # Somebody has opened what is to be its owner's alone.
+                # Somebody has opened what is to be its owner's alone.
+                if each.is_file() and each != self.bundle:
                     each.chmod(0o600)
             anew = self._prepare_roots(wanted)
             if not self.state.exists():
