@@ -16,6 +16,7 @@ from billfold.door.problems import BdcError
 from billfold.kit.errors import (
     BAD_DEVELOPER_KEY,
     BROKEN,
+    CONTROL_TOKEN,
     FILTER_FIELD,
     FILTER_OPERATOR,
     IN_FLIGHT,
@@ -112,7 +113,7 @@ OF_GATE = {
     "partner on a child": (MISSING_HEADER, SESSION_INVALID, BAD_DEVELOPER_KEY, NOT_FOUND),
     "downloads": (SESSION_INVALID,),
     "events": (MISSING_HEADER, SESSION_INVALID, WRONG_KEY),
-    "control": (NO_SUCH_API,),
+    "control": (CONTROL_TOKEN, NO_SUCH_API),
 }
 OF_KEY = (MISSING_HEADER, MALFORMED, IN_FLIGHT)
 OF_LIST = (INVALID_PARAMETER, FILTER_FIELD, FILTER_OPERATOR)

@@ -5,7 +5,7 @@ site where somebody was; its address may hold a token.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from time import perf_counter
 from urllib.parse import parse_qsl
@@ -18,6 +18,7 @@ from billfold.door import forgery, problems
 from billfold.door.arrival import Arrival
 from billfold.door.forms import Form, Said
 from billfold.door.limits import ClientLeft, read_body
+from billfold.door.templates import templates
 from billfold.door.watch import Watch
 from billfold.kit.environment import Environment
 from billfold.kit.errors import FORGED, INVALID_VALUE, WRONG_HOST, Refusal, Unavailable
@@ -54,7 +55,7 @@ class PageDoor:
         self.watch = watch
         self.under = under
         self.marks = forgery.Marks(environment)
-        self._templates = _templates(folders)
+        self._templates = partial(templates, *folders)
         self._headers = {"content-security-policy": csp, **HEADERS}
 
     def route(self, path: str, answers: Answers, methods: Iterable[str] = ("GET",)) -> Route:
@@ -226,20 +227,3 @@ def _picture(uri: str) -> str:
     import segno
 
     return segno.make(uri, error="m").png_data_uri(scale=5, border=4)
-
-
-@cache
-def _templates(folders: tuple[Path, ...]):
-    """Made when the first page is asked for: Jinja is no part of a start."""
-
-    @cache
-    def made():
-        from jinja2 import Environment as Templates
-        from jinja2 import FileSystemLoader, StrictUndefined
-
-        return Templates(
-            loader=FileSystemLoader(folders), autoescape=True, undefined=StrictUndefined,
-            trim_blocks=True, lstrip_blocks=True,
-        )  # fmt: skip
-
-    return made

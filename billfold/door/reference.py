@@ -21,6 +21,7 @@ from starlette.routing import Route
 from billfold.door.examples import Examples, curl, schema_of
 from billfold.door.openapi import INDEPENDENT, Schema, document
 from billfold.door.operations import Operation
+from billfold.door.templates import templates
 
 PAGES = Path(__file__).parent / "pages"
 
@@ -34,7 +35,7 @@ GATES = {
     "downloads": "needs a session, and no key",
     "partner, or in the body": "needs a partner's session",
     "events": "needs a session, a partner's or an API token (webhooks)",
-    "control": "sandbox only, from the same machine",
+    "control": "sandbox only, from the same machine or with its token",
 }
 NONE = Examples()
 
@@ -79,14 +80,8 @@ def route(operations: Iterable[Operation], examples: Examples = NONE, path: str 
 
 
 def page(operations: Iterable[Operation], examples: Examples = NONE) -> str:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
     said = document(operations)
-    html = Environment(
-        loader=FileSystemLoader(PAGES), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
-    html.filters["prose"] = _prose
+    html = templates(PAGES, prose=_prose)
     reader = _Reader(said["components"]["schemas"])
     entries: dict[str, list[dict]] = {tag["name"]: [] for tag in said["tags"]}
     for path, methods in said["paths"].items():
