@@ -6,14 +6,14 @@ import signal
 import sys
 import time
 
-from bench import deliveries, lists, machine, others, payments, rates, starts, tls
+from bench import deliveries, lists, machine, others, payments, rates, starts, tls, worlds
 from bench.databases import POSTGRES, SQLITE, Databases
 from bench.load import CONNECTIONS
 from bench.report import Report
 
 PARTS = {
     "rates": rates, "others": others, "payments": payments, "lists": lists, "deliveries": deliveries,
-    "tls": tls, "starts": starts,
+    "tls": tls, "worlds": worlds, "starts": starts,
 }  # fmt: skip
 TITLE = "How fast Billfold is"
 KINDS = {"sqlite": SQLITE, "postgres": POSTGRES}
