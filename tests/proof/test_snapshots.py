@@ -23,7 +23,7 @@ from tests.proof.test_environments import databases_of, settled
 from tests.server import FORKS, Server, place_of
 
 pytestmark = pytest.mark.proof
-ROUNDS = 40 if LONG else 6
+ROUNDS = 40 if LONG else 4
 BEGIN_SECONDS_MAX = 10
 # Before one was seen: how long it may take.
 USUAL_SECONDS = 0.05
@@ -206,7 +206,7 @@ def test_a_restore_that_dies_before_any_of_its_statements_has_not_happened(
     finally:
         server.kill()
     before = everything(sqlite_url)
-    for at in itertools.count(step=1 if LONG else 7):
+    for at in itertools.count(step=1 if LONG else 23):
         process = FORKS.Process(target=dies_in_a_refill, args=(kept, sqlite_url, at))
         process.start()
         process.join(BEGIN_SECONDS_MAX)
