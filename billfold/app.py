@@ -293,7 +293,7 @@ class Billfold:
             await self.environment.database.close()
 
     @contextlib.asynccontextmanager
-    async def lifespan(self, _: object = None) -> AsyncIterator[None]:
+    async def lifespan(self) -> AsyncIterator[None]:
         await self.first.open()
         await self.host.start()
         keeper = asyncio.create_task(keep(self.host.keep, "the host"))

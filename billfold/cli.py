@@ -327,10 +327,9 @@ def _welcome(settings: Settings) -> str:
     if settings.tls:
         from billfold.door.authority import Authority
 
-        trust = f" --cacert {Authority(settings.folder).bundle}"
-        lines.append(
-            f"  trust   {Authority(settings.folder).bundle} (five roots; no system trusts them)"
-        )
+        bundle = Authority(settings.folder).bundle
+        trust = f" --cacert {bundle}"
+        lines.append(f"  trust   {bundle} (five roots; no system trusts them)")
     lines += [f"  {name:14} {value}" for name, value in found.items() if isinstance(value, str)]
     asked = {name: found[name] for name in ("username", "password", "organizationId", "devKey")}
     lines += [
