@@ -1,12 +1,15 @@
 """Fair: of a subscription four deliveries are in flight, and none waits for another's receiver."""
 
 import asyncio
+from collections import Counter
 from time import perf_counter
 
 import pytest
 
 from billfold import demo_world
-from billfold.kit import agenda
+from billfold.events import subscriptions
+from billfold.events.outbox import Delivery
+from billfold.kit import agenda, worker
 from billfold.kit.agenda import AgendaItem
 from tests.receiver import Receiver
 from tests.test_webhooks import subscribes
@@ -144,3 +147,41 @@ def test_in_a_jump_four_at_once_as_well(desk):
     assert desk.advance(seconds=1)["done"] == {"event.deliver": 10}
     assert flying["most"] == 4
     desk.runner.run(receiver.close())
+
+
+def test_what_is_leased_ahead_is_not_sent_once_it_is_not_wanted(sqlite_url, open_desk):
+    """It was packed before the subscription was disabled; but for what is in flight none is sent."""
+    desk = open_desk(sqlite_url, start=None)
+    desk.signs_in()
+    receiver = Receiver(desk)
+    id = subscribes(desk, desk.runner.run(receiver.open()), "vendor.created")["id"]
+    for _ in range(60):
+        desk.vendor()
+    ahead: list[int] = []
+
+    async def disable(_: dict) -> None:
+        if len(receiver.got) == 20:
+            leased = await desk.environment.read(lambda work: work.connection.where(AgendaItem))
+            ahead.append(sum(item.leased_until is not None for item in leased))
+            await desk.environment.write(
+                lambda work: subscriptions.change(work, id, enabled=False), demo_world.CALLER
+            )
+        elif len(receiver.got) > 20:
+            await asyncio.sleep(0.02)
+
+    receiver.then = disable
+
+    async def work() -> None:
+        task = asyncio.create_task(worker.work_forever(desk.environment))
+        async with asyncio.timeout(10):
+            while await desk.environment.read(lambda work: work.connection.where(AgendaItem)):
+                await asyncio.sleep(0.02)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    desk.runner.run(work())
+    desk.runner.run(receiver.close())
+    assert ahead[0] > 2 * agenda.LANE_MAX
+    assert 20 <= len(receiver.got) <= 20 + 2 * agenda.LANE_MAX
+    states = Counter(each.state for each in desk.reads(lambda work: work.connection.where(Delivery)))
+    assert states == {"DELIVERED": len(receiver.got), "STOPPED": 60 - len(receiver.got)}

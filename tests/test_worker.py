@@ -21,17 +21,17 @@ def done(desk, monkeypatch) -> list[str]:
     found: list[str] = []
     desk.followed = []
 
-    async def handle(environment, item: AgendaItem) -> AgendaItem | None:
+    async def handle(environment, item: AgendaItem) -> list[AgendaItem]:
         if item.lane == "hang":
             await asyncio.Event().wait()
         assert item.lane != "bad"
 
-        def unit(work) -> AgendaItem | None:
+        def unit(work) -> list[AgendaItem]:
             if not agenda.finish(work, item):
-                return None
-            jumps = stored_clock(work).walking_to
-            goes_on = agenda.follow(work, [item]) if environment.goes_on and not jumps else {}
-            return goes_on.get(item.id)
+                return []
+            goes_on = environment.goes_on and not stored_clock(work).walking_to
+            lanes = {item.lane: agenda.LANE_MAX} if goes_on else {}
+            return agenda.follow(work, lanes).get(item.lane, [])
 
         following = await to_the_end(asyncio.ensure_future(environment.write(unit, item.caller)))
         found.append(item.subject_id)
@@ -73,7 +73,7 @@ def test_a_lane_is_gone_through_in_order_by_four(desk, done):
     assert max(late) < 2 * agenda.LANE_MAX  # Those that were at work at the same time.
     # But the first of all are taken, the others are gone on with; now and then another finds none that
     # is free at its moment.
-    taken = set(done) - {following.subject_id for _, following in desk.followed if following}
+    taken = set(done) - {each.subject_id for _, following in desk.followed for each in following}
     assert taken >= {"0", "1", "2", "3"} and len(taken) < 2 * agenda.LANE_MAX
     assert desk.reads(everything) == []
 
@@ -138,6 +138,81 @@ def test_what_is_planned_for_now_is_done_at_once(desk, done, monkeypatch):
         return waited
 
     assert desk.runner.run(run()) < 2.5
+
+
+def follows(desk, most: int, held: list[AgendaItem]) -> list[str]:
+    def unit(work) -> list[AgendaItem]:
+        return agenda.follow(work, {"lane": most}, {item.id for item in held}).get("lane", [])
+
+    following = desk.writes(unit)
+    held += following
+    return [item.subject_id for item in following]
+
+
+def test_who_is_alone_in_a_lane_and_quick_leases_ahead(desk):
+    plan(desk, "lane", 40)
+    held = take(desk)
+    desk.writes(lambda work: agenda.finish(work, held[0]))
+    assert follows(desk, agenda.AHEAD_MAX, held) == [str(number) for number in range(4, 17)]
+    assert take(desk) == []
+    # One that became slow is at what it has, and begins no more until few are left.
+    for item in held[1:4]:
+        desk.writes(lambda work, item=item: agenda.finish(work, item))
+    assert follows(desk, agenda.LANE_MAX, held) == []
+    for item in held[4:14]:
+        desk.writes(lambda work, item=item: agenda.finish(work, item))
+    assert follows(desk, agenda.LANE_MAX, held) == ["17"]
+
+
+def test_nobody_leases_ahead_where_another_is_at_work(desk):
+    """So that of a lane no more than a few are in flight, whoever does them."""
+    plan(desk, "lane", 40)
+    taken = take(desk)
+    mine, others = taken[:2], taken[2:]
+    desk.writes(lambda work: agenda.finish(work, mine[0]))
+    assert follows(desk, agenda.AHEAD_MAX, mine) == ["4"]
+    for item in others:
+        desk.writes(lambda work, item=item: agenda.finish(work, item))
+    assert len(follows(desk, agenda.AHEAD_MAX, mine)) == agenda.AHEAD_MAX - 2
+
+
+def test_nobody_leases_ahead_where_another_begins_at_the_same_moment(copied_postgres_url, open_desk):
+    """What the other has locked is passed over, and what lies behind it left alone."""
+    desks = [open_desk(copied_postgres_url) for _ in range(2)]
+    plan(desks[0], "lane", 40)
+
+    def begin(work) -> int:
+        taken = agenda.take(work, work.now, 2)
+        work.connection.execute("SELECT pg_sleep(1)", [])
+        return len(taken)
+
+    def follow(work) -> list[AgendaItem]:
+        return agenda.follow(work, {"lane": agenda.AHEAD_MAX})["lane"]
+
+    async def both() -> tuple[int, list[str]]:
+        first = asyncio.create_task(desks[0].environment.write(begin))
+        await asyncio.sleep(0.3)
+        following = await desks[1].environment.write(follow)
+        assert not first.done()
+        return await first, [item.subject_id for item in following]
+
+    assert desks[0].runner.run(both()) == (2, ["2", "3"])
+
+
+def test_what_is_in_flight_ends_before_the_worker_does(desk, done, monkeypatch):
+    """A receiver has it already: it is recorded, not told again by the next worker."""
+    began = asyncio.Event()
+
+    async def slowly(environment, item: AgendaItem) -> None:
+        began.set()
+        await asyncio.sleep(0.3)
+        await environment.write(lambda work: agenda.finish(work, item), item.caller)
+
+    monkeypatch.setitem(desk.environment.handlers, KIND, slowly)
+    plan(desk, "lane", 6)
+    works(desk, began.is_set)
+    assert [item.subject_id for item in desk.reads(everything)] == ["4", "5"]
+    assert leased(desk) == 0
 
 
 def test_what_comes_late_before_others_does_not_make_them_more(desk):

@@ -8,8 +8,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import timedelta
 from functools import lru_cache
-from itertools import chain, groupby, repeat
+from itertools import chain, cycle, groupby, repeat
 from typing import TypeVar
+from weakref import WeakValueDictionary
 
 from msgspec import Struct, json
 
@@ -30,6 +31,9 @@ from billfold.kit.work import Work
 # The one status that counts; 204 and a redirect are failures.
 WELL = 200
 ITEMS = "the agenda does what was planned, for the owner that planned it"
+
+# Whose receiver answers well within so long is quick: more is leased for it, which it has soon.
+QUICK_MILLISECONDS = 100
 
 # How many subscriptions' keys are not opened again for each of their deliveries.
 KEYS_KEPT = 1_000
@@ -71,6 +75,11 @@ class Sent(Struct, frozen=True):
     parcel: Parcel | None
     answered: Answered | None
 
+    @property
+    def was_quick(self) -> bool:
+        said = self.answered
+        return said is not None and said.status == WELL and said.milliseconds <= QUICK_MILLISECONDS
+
 
 Send = Callable[[Parcel], Awaitable[Answered]]
 
@@ -96,8 +105,12 @@ def make_deliverer(environment: Environment, send: Send) -> agenda.Handler:
     """The agenda's handler of an environment's deliveries; `send` is what reaches the network. What
     is to be packed, and what was sent, of several at one moment is one unit of work."""
 
-    # What is gone on with was packed when it was leased.
-    packed: dict[AgendaItem, Parcel | None] = {}
+    # What is gone on with was packed when it was leased, as the clock's version was then.
+    packed: dict[AgendaItem, tuple[int, Parcel | None]] = {}
+    # The ids of what is leased here.
+    held: set[str] = set()
+    # What is leased ahead waits until fewer than a few are in flight.
+    gates: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     def pack_all(items: list[AgendaItem]) -> Awaitable[list[Parcel | None]]:
         def unit(work: Work) -> list[Parcel | None]:
@@ -106,40 +119,59 @@ def make_deliverer(environment: Environment, send: Send) -> agenda.Handler:
 
         return environment.read(unit, items[0].caller)
 
-    async def record_all(sent: list[Sent]) -> list[AgendaItem | None]:
-        """Says with which one each goes on."""
+    async def record_all(sent: list[Sent]) -> list[list[AgendaItem]]:
+        """Says with which ones each goes on."""
 
-        def unit(work: Work) -> tuple[dict[str, AgendaItem], list[Parcel | None]]:
-            jumps = stored_clock(work).walking_to  # In a jump it is done in order, by who jumps.
+        def unit(work: Work) -> tuple[int, dict[str, list[AgendaItem]], list[Parcel | None]]:
+            stored = stored_clock(work)
             done = _record_all(work, sent)
-            following = agenda.follow(work, done) if environment.goes_on and not jumps else {}
+            # In a jump it is done in order, by who jumps.
+            goes_on = environment.goes_on and not stored.walking_to
+            following = agenda.follow(work, _lanes(done), held) if goes_on else {}
             try:
-                return following, _pack_all(work, list(following.values()))
+                parcels = _pack_all(work, list(chain(*following.values())))
             except (ValueError, Refusal):
-                return following, []  # Who cannot be packed fails by itself, when its turn comes.
+                parcels = []  # Who cannot be packed fails by itself, when its turn comes.
+            return stored.version, following, parcels
 
-        following, parcels = await environment.write(unit, sent[0].item.caller)
-        packed.update(zip(following.values(), parcels, strict=False))
-        return [following.get(one.item.id) for one in sent]
+        version, following, parcels = await environment.write(unit, sent[0].item.caller)
+        items = list(chain(*following.values()))
+        held.update(item.id for item in items)
+        packed.update(zip(items, zip(repeat(version), parcels), strict=False))
+        return _shares(sent, following)
 
     packing, recording = Batches(pack_all), Batches(record_all)
 
-    async def deliver(_: Environment, item: AgendaItem) -> AgendaItem | None:
-        parcel = packed.pop(item) if item in packed else await packing.do(item)
-        answered = await send(parcel) if parcel else None
-        sent = Sent(item, parcel, answered)
-        ways = chain([recording.do], repeat(alone))
-        # Patiently by itself: for the database's trouble nothing is sent again.
-        return await agenda.patiently(item, lambda: to_the_end(next(ways)(sent)))
+    async def deliver(_: Environment, item: AgendaItem) -> list[AgendaItem]:
+        gate = gates.setdefault(item.lane, asyncio.Semaphore(agenda.LANE_MAX))
+        held.add(item.id)
+        try:
+            async with gate:
+                parcel = await pack(item)
+                answered = await send(parcel) if parcel else None
+            return await record(Sent(item, parcel, answered))
+        finally:
+            held.discard(item.id)
+            packed.pop(item, None)
 
-    def alone(sent: Sent) -> asyncio.Future[AgendaItem | None]:
+    async def pack(item: AgendaItem) -> Parcel | None:
+        version, parcel = packed.get(item, (None, None))
+        # Under another version a subscription may be another, or disabled.
+        return parcel if version == environment.clock.state[0] else await packing.do(item)
+
+    async def record(sent: Sent) -> list[AgendaItem]:
+        ways = chain([recording.do], repeat(by_itself))
+        # Patiently by itself: for the database's trouble nothing is sent again.
+        return await agenda.patiently(sent.item, lambda: to_the_end(next(ways)(sent)))
+
+    def by_itself(sent: Sent) -> asyncio.Future[list[AgendaItem]]:
         """Whose batch has failed waits for no other any more."""
 
-        async def record() -> AgendaItem | None:
+        async def alone() -> list[AgendaItem]:
             (following,) = await record_all([sent])
             return following
 
-        return asyncio.ensure_future(record())
+        return asyncio.ensure_future(alone())
 
     return deliver
 
@@ -203,10 +235,10 @@ def _is_due(delivery: Delivery, errand: str) -> bool:
     return delivery.state is DeliveryState.PENDING and errand in (delivery.errand, delivery.id)
 
 
-def _record_all(work: Work, sent: list[Sent]) -> list[AgendaItem]:
-    """Which of the items were ours still; who took so long that another has it leaves it to that one,
+def _record_all(work: Work, sent: list[Sent]) -> list[Sent]:
+    """Which of them were ours still; who took so long that another has it leaves it to that one,
     who tells it again."""
-    done: list[AgendaItem] = []
+    done: list[Sent] = []
     for owner_id, some in _by_owner(sent, lambda one: one.item):
         with work.on_behalf_of(owner_id, because=ITEMS):
             ours = agenda.finish_all(work, [one.item for one in some])
@@ -215,8 +247,30 @@ def _record_all(work: Work, sent: list[Sent]) -> list[AgendaItem]:
             given_up = {_record(work, one) for one in kept}
             for subscription_id in sorted(filter(None, given_up)):  # Rows are locked in one order.
                 subscriptions.give_up(work, subscription_id)
-            done += [one.item for one in kept]
+            done += kept
     return done
+
+
+def _lanes(done: list[Sent]) -> dict[str, int]:
+    """How many of each lane are to be at work: more where all of them were quick."""
+    lanes: dict[str, int] = {}
+    for one in done:
+        most = agenda.AHEAD_MAX if one.was_quick else agenda.LANE_MAX
+        lanes[one.item.lane] = min(most, lanes.get(one.item.lane, most))
+    return lanes
+
+
+def _shares(sent: list[Sent], following: dict[str, list[AgendaItem]]) -> list[list[AgendaItem]]:
+    """With which ones of its lane each goes on, shared out, because for who has none the worker looks
+    through all lanes."""
+    shares: dict[str, list[AgendaItem]] = {one.item.id: [] for one in sent}
+    ended: dict[str, list[str]] = {}
+    for one in sent:
+        ended.setdefault(one.item.lane, []).append(one.item.id)
+    for lane, items in following.items():
+        for id, item in zip(cycle(ended[lane]), items, strict=False):
+            shares[id].append(item)
+    return list(shares.values())
 
 
 def _record(work: Work, sent: Sent) -> str | None:

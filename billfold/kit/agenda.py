@@ -11,7 +11,7 @@ up the others; what it was is in the log and in its row.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Container, Iterable
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -30,6 +30,9 @@ LEASE = timedelta(seconds=60)
 TAKEN_MAX = 100
 # Of one lane those at work are among its first few, whoever does them.
 LANE_MAX = 4
+# So many are leased by who is alone in a lane and gets through it quickly: one unit of work for more of
+# them. In fours, even if each takes as long as a delivery may, they are done before the lease is over.
+AHEAD_MAX = 16
 # Databases bound how many values a statement has.
 NAMED_MAX = 1_024
 FAILURES_MAX = 5
@@ -64,9 +67,9 @@ class AgendaItem(Record, frozen=True):
         return Caller(self.organization_id, SYSTEM_USER, trusted=True)
 
 
-# Does an item, and may say with which one of its lane to go on, which it has leased: that one is not
+# Does an item, and may say with which ones of its lane to go on, which it has leased: they are not
 # lost when it is cancelled (`to_the_end`).
-Handler = Callable[[Environment, AgendaItem], Awaitable[AgendaItem | None]]
+Handler = Callable[[Environment, AgendaItem], Awaitable[list[AgendaItem] | None]]
 
 _IS_FREE = sa.or_(
     AgendaItem.c.leased_until.is_(None),
@@ -123,7 +126,7 @@ HEAD = (
     .where(AgendaItem.c.lane == sa.bindparam("lane"))
     .where(AgendaItem.c.due <= sa.bindparam("until"))
     .order_by(AgendaItem.c.due, AgendaItem.c.id)
-    .limit(2 * LANE_MAX)
+    .limit(sa.bindparam("most", type_=sa.Integer))
 )
 
 
@@ -253,14 +256,18 @@ def take(work: Work, until: datetime, most: int) -> list[AgendaItem]:
     return _begin(work, _due(work, until, most), until)
 
 
-def follow(work: Work, done: list[AgendaItem]) -> dict[str, AgendaItem]:
-    """Lease what comes next in the lanes of items that were finished in this unit, for each of them
-    one at most, by their ids. Nobody asks during a jump."""
-    ended: dict[str, list[str]] = {}
-    for item in done:
-        ended.setdefault(item.lane, []).append(item.id)
-    found = [item for lane, ids in ended.items() for item in _next_in(work, lane, work.now)[: len(ids)]]
-    return {ended[item.lane].pop(): item for item in _lease(work, found)}
+def follow(work: Work, lanes: dict[str, int], held: Container[str] = ()) -> dict[str, list[AgendaItem]]:
+    """Lease what comes next in lanes of which something was finished in this unit, by lanes: LANE_MAX
+    are at work then, or as many as said where nobody but who has `held` is. Nobody asks in a jump."""
+    found, ahead = [], []
+    for lane, most in lanes.items():
+        near, far, busy = _next_in(work, lane, work.now, most)
+        found += near
+        ahead += far if all(item.id in held for item in busy) else []
+    following: dict[str, list[AgendaItem]] = {}
+    for item in _lease(work, found, ahead):
+        following.setdefault(item.lane, []).append(item)
+    return following
 
 
 def _due(work: Work, until: datetime, most: int) -> list[AgendaItem]:
@@ -275,26 +282,32 @@ def _begin(work: Work, due: list[AgendaItem], until: datetime) -> list[AgendaIte
     ids = {item.id for item in due}
     found = [item for item in due if not item.lane]
     for lane in dict.fromkeys(item.lane for item in due if item.lane):
-        found += [item for item in _next_in(work, lane, until) if item.id in ids]
+        found += [item for item in _next_in(work, lane, until, LANE_MAX)[0] if item.id in ids]
     return _lease(work, found)
 
 
-def _next_in(work: Work, lane: str, until: datetime) -> list[AgendaItem]:
-    """What may be begun of a lane: of its first few those that nobody is at, and no more than make up
-    a few with those at work, before which something may have come late."""
-    now = real()
-    first = work.connection.rows(AgendaItem, HEAD, {"parked": False, "lane": lane, "until": until})
+def _next_in(work: Work, lane: str, until: datetime, most: int) -> tuple[list[AgendaItem], ...]:
+    """Of those that come first in a lane: who makes up LANE_MAX with whom somebody is at, who then
+    makes up so many, and at whom somebody is. Before these something may have come late."""
+    now, values = real(), {"parked": False, "lane": lane, "until": until, "most": 2 * most}
+    first = work.connection.rows(AgendaItem, HEAD, values)
     free = [item for item in first if item.leased_until is None or item.leased_until <= now]
-    at_work = len(first) - len(free)
-    return free[: max(LANE_MAX - at_work, 0)]
+    busy = [item for item in first if item.leased_until and item.leased_until > now]
+    few = max(LANE_MAX - len(busy), 0)
+    return free[:few], free[few : max(most - len(busy), 0)], busy
 
 
-def _lease(work: Work, items: list[AgendaItem]) -> list[AgendaItem]:
-    """Those of them that are free still."""
+def _lease(work: Work, items: list[AgendaItem], ahead: Iterable[AgendaItem] = ()) -> list[AgendaItem]:
+    """Those of them that are free still; of those `ahead` only in lanes where all of them are, because
+    where one is not another has begun."""
+    asked = [*items, *ahead]
+    free = {item.id: item for item in _those(work, _taken, [item.id for item in asked])}
+    contested = {item.lane for item in asked if item.id not in free}
+    kept = [item.id for item in items] + [item.id for item in ahead if item.lane not in contested]
+    found = sorted((free[id] for id in kept if id in free), key=_turn)
     lease = {"leased_until": real() + LEASE}
-    items = sorted(_those(work, _taken, [item.id for item in items]), key=_turn)
-    work.connection.set_all(AgendaItem, [item.id for item in items], lease)
-    return [replace(item, **lease) for item in items]
+    work.connection.set_all(AgendaItem, [item.id for item in found], lease)
+    return [replace(item, **lease) for item in found]
 
 
 def _those(work: Work, statement: Callable[[int], sa.Select], ids: list[str]) -> list[AgendaItem]:
@@ -310,13 +323,8 @@ def _turn(item: AgendaItem) -> tuple[datetime, str]:
     return item.due, item.id
 
 
-def release_all(work: Work) -> None:
-    """For who knows that whoever holds a lease is dead."""
-    free_all(work.connection)
-
-
 def free_all(connection: Connection) -> None:
-    """The same, where there is no unit of work."""
+    """For who knows that whoever holds a lease is dead."""
     connection.execute(connection.compiled(RELEASED).text, [])
 
 
@@ -355,13 +363,13 @@ async def do(environment: Environment, item: AgendaItem) -> bool:
     return well
 
 
-async def attempt(environment: Environment, item: AgendaItem) -> tuple[bool, AgendaItem | None]:
-    """Do one item; says whether that went well, and with which one to go on (`follow`)."""
+async def attempt(environment: Environment, item: AgendaItem) -> tuple[bool, list[AgendaItem]]:
+    """Do one item; says whether that went well, and with which ones to go on (`follow`)."""
     try:
         handle = environment.handlers[item.kind]
-        return True, await patiently(item, lambda: handle(environment, item))
+        return True, await patiently(item, lambda: handle(environment, item)) or []
     except Unavailable:
-        return False, None  # It is tried again when its lease is over.
+        return False, []  # It is tried again when its lease is over.
     except Exception as error:
         log.exception("agenda item %s of kind %s failed", item.id, item.kind)
         failures = item.failures + 1
@@ -372,7 +380,7 @@ async def attempt(environment: Environment, item: AgendaItem) -> tuple[bool, Age
             "leased_until": real() + FAILURE_PAUSE * failures,
         }
         await environment.write(lambda work: put_back(work, item, **fields), item.caller)
-        return False, None
+        return False, []
 
 
 async def patiently(item: AgendaItem, do: Callable[[], Awaitable[T]]) -> T:

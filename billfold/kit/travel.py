@@ -73,7 +73,7 @@ async def inherit(environment: Environment) -> None:
     waited for. Elsewhere its leases run out."""
 
     def take_over(work: Work) -> None:
-        agenda.release_all(work)
+        agenda.free_all(work.connection)
         set_clock(work, walk_lease=None)
 
     if environment.database.alone:

@@ -19,6 +19,9 @@ PAUSE_SECONDS = 0.2
 # do, so much longer than it took, and so long at least, passes until the next.
 BREATHS, BREATH_SECONDS_MIN = 4, 0.005
 
+# What is in flight when the worker stops may end: what a receiver has got is not sent again.
+GRACE_SECONDS = 1
+
 log = logging.getLogger("billfold.agenda")
 
 
@@ -38,6 +41,7 @@ class Worker:
     def __init__(self, environment: Environment) -> None:
         self.environment = environment
         self.flying: dict[asyncio.Task, AgendaItem] = {}
+        self.left: list[AgendaItem] = []
         self.stopping = False
 
     async def look(self) -> None:
@@ -70,34 +74,38 @@ class Worker:
         except Unavailable as trouble:
             log.error("the agenda waits for the database: %s", trouble)
             return 0
+        self._start(items)
+        return len(items)
+
+    def _start(self, items: list[AgendaItem]) -> None:
         for item in items:
             self.flying[asyncio.create_task(self._fly(item))] = item
-        return len(items)
 
     async def _fly(self, item: AgendaItem) -> None:
         task = asyncio.current_task()
-        next_one: AgendaItem | None = item
         assert task
-        while next_one and not self.stopping:
-            self.flying[task] = next_one
+        following = [item]
+        while following and not self.stopping:
+            self.flying[task], *others = following
+            self._start(others)
             try:
-                _, next_one = await agenda.attempt(self.environment, next_one)
+                _, following = await agenda.attempt(self.environment, self.flying[task])
             except Unavailable as trouble:
                 log.error("an agenda item is left to its lease: %s", trouble)
-                next_one = None
-        if next_one:
-            self.flying[task] = next_one  # It is not begun any more.
-        else:
-            del self.flying[task]
-            self.environment.stirred.set()  # Where one of a lane ends another may begin.
+                following = []
+        self.left += following  # They are not begun any more.
+        del self.flying[task]
+        self.environment.stirred.set()  # Where one of a lane ends another may begin.
 
     async def stop(self) -> None:
         """Give back what is not done, so that the next worker need not wait for leases to run out."""
         self.stopping, self.environment.goes_on = True, False
+        if self.flying:
+            await asyncio.wait(self.flying, timeout=GRACE_SECONDS)
         for task in list(self.flying):
             task.cancel()
         await asyncio.gather(*self.flying, return_exceptions=True)
-        items = list(self.flying.values())
+        items = [*self.flying.values(), *self.left]
 
         def release(work: Work) -> None:
             for item in items:
