@@ -7,7 +7,7 @@ import json
 import logging
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -72,6 +72,11 @@ OPERATIONS = [operation for voice in VOICES for operation in voice.operations]
 PATHS = Paths(OPERATIONS, [path for voice in VOICES for path in voice.operations.not_served])
 # What is answered after an environment's last day, by the first part of its path.
 STILL_SERVED = {"_control", "healthz", "metrics"}
+# How the paths of pages begin, which those of the API do not.
+PAGES = {
+    "", "console", "docs", "healthz", "invitation", "metrics", "openapi.json", "pages.css", "password",
+    "signup",
+}  # fmt: skip
 
 log = logging.getLogger("billfold")
 
@@ -127,19 +132,23 @@ class Site:
         )
         self.environment.handlers[messages.SEND] = messages.make_carrier(self.messenger.carry)
         self.door = Door(self.environment, PATHS, self.watch)
+        self._workers: list[asyncio.Task] = []
+
+    @cached_property
+    def web(self) -> Router:
+        """The pages, made when one is asked for: a test's world has clients only."""
+        environment, under = self.environment, self.under
         pages = [
             Route("/openapi.json", self._openapi),
             Route("/healthz", self._healthz),
             Route("/metrics", self._metrics),
             reference.route(OPERATIONS, EXAMPLES),
             Route("/", lambda request: RedirectResponse(f"{under}/docs")),
-            *Pages(self.environment, self.watch, under).routes,
-            *Console(self.environment, self.watch, self.door.uses, under).routes,
+            *Pages(environment, self.watch, under).routes,
+            *Console(environment, self.watch, self.door.uses, under).routes,
         ]
-        # By the first part of their paths, which those of the API do not share.
-        self.pages = {page.path.split("/")[1] for page in pages}
-        self.web = Router(routes=pages)
-        self._workers: list[asyncio.Task] = []
+        assert {page.path.split("/")[1] for page in pages} == PAGES, "a page that PAGES does not tell"
+        return Router(routes=pages)
 
     async def __call__(self, scope, receive, send) -> None:
         """The API needs nothing of Starlette's; pages do. In both a slash at the end of a path says
@@ -153,7 +162,7 @@ class Site:
                 await self.door.refuse(scope, send, trouble)
                 return
         path = scope["path"].strip("/")
-        if path.partition("/")[0] not in self.pages:
+        if path.partition("/")[0] not in PAGES:
             await self.door(scope, receive, send)
         else:
             await self.web(scope | {"path": f"/{path}"}, receive, send)
@@ -272,7 +281,9 @@ class Billfold:
 
     def _site(self, each: Listed, url: str) -> Site:
         settings, under = self.settings, PREFIX + each.id
-        limits = replace(settings.limits, connections=settings.environment_connections)
+        # What disappears by itself need not outlive the machine.
+        connections, durable = settings.environment_connections, settings.durable and not each.ephemeral
+        limits = replace(settings.limits, connections=connections, durable=durable)
         policy = settings.policy_of(each.policy, under)
         return Site(settings, self.secrets, self.watch, url, policy, limits, each.world, under)
 

@@ -42,6 +42,8 @@ class Settings:
     # Environments beside the first that are open at once, and of each on PostgreSQL the connections.
     open_environments: int = 64
     environment_connections: int = 2
+    # Whether what is committed outlives the machine; in a sandbox it may be the process and no more.
+    durable: bool = True
     # Does this process work on the agenda (settlement, deliveries)?
     worker: bool = True
     # API processes; more than one needs PostgreSQL.
@@ -96,7 +98,13 @@ class Settings:
 
     @property
     def limits(self) -> Limits:
-        return Limits(self.connections, self.connect_seconds, self.statement_seconds, self.lock_seconds)
+        return Limits(
+            self.connections,
+            self.connect_seconds,
+            self.statement_seconds,
+            self.lock_seconds,
+            self.durable,
+        )
 
     @property
     def first(self) -> str:
@@ -257,8 +265,8 @@ def _check(settings: Settings) -> None:
     if settings.workers > 1 and not settings.database:
         raise Unusable("SQLite has one writing process: --workers needs --database postgresql://…")
     sandbox = POLICIES[settings.policy].controlled
-    if not sandbox and (settings.seed >= 0 or settings.mfa_code):
-        raise Unusable("seed and mfa_code are for sandboxes only")
+    if not sandbox and (settings.seed >= 0 or settings.mfa_code or not settings.durable):
+        raise Unusable("seed, mfa_code and durable=false are for sandboxes only")
     if settings.mfa_code and not (len(settings.mfa_code) == 6 and settings.mfa_code.isdigit()):
         raise Unusable("mfa_code must be six digits")
     waits = settings.webhook_waits.split(",")

@@ -236,8 +236,9 @@ def test_a_lock_somebody_holds_is_not_waited_for_for_ever(relay, far_desk, copie
     assert files(far_desk, vendor, "1")[0] == 201
 
 
-def test_a_full_disk_is_told_and_nothing_is_left(sqlite_desk):
-    desk = sqlite_desk
+@pytest.mark.parametrize("durable", [True, False])
+def test_a_full_disk_is_told_and_nothing_is_left(sqlite_url, open_desk, durable):
+    desk = open_desk(sqlite_url, durable=durable)
     desk.signs_in()
     vendor = desk.vendor()
     driver = desk.environment.database.writer.driver

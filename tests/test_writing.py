@@ -325,6 +325,32 @@ def test_what_was_committed_is_there_after_a_new_beginning(database_url, open_de
     assert keys(open_desk(database_url, start=None)) == {"a", "b"}
 
 
+def waits_for_the_disk(work) -> bool:
+    """What the connection that writes was told."""
+    sqlite = work.connection.driver.__class__.__module__.startswith("apsw")
+    ask = "PRAGMA synchronous" if sqlite else "SHOW synchronous_commit"
+    ((said,),) = work.connection.fetch(ask, [])
+    assert str(said) in ("0", "2", "off", "on")
+    return str(said) in ("2", "on")
+
+
+@pytest.mark.parametrize("durable", [True, False])
+def test_a_sandbox_may_forgo_the_disk_and_nothing_else(database_url, open_desk, durable):
+    desk = open_desk(database_url, durable=durable)
+    said = at_once(desk, write_key("a"), refuse, write_key("b"), crash, write_key("c"))
+    assert [type(each) for each in said] == [str, Refusal, str, ZeroDivisionError, str]
+    assert desk.writes(waits_for_the_disk) is durable
+    for made in ({"name": "stage", "ephemeral": True}, {"name": "test"}):
+        desk.call("POST", f"{CONTROL}/environments", made, 201, session="")
+
+    async def waits(name: str) -> bool:
+        async with desk.billfold.host.entered(name) as site:
+            return await site.environment.write(waits_for_the_disk)
+
+    assert [desk.runner.run(waits(name)) for name in ("stage", "test")] == [False, durable]
+    assert keys(open_desk(database_url, start=None)) == {"a", "b", "c"}
+
+
 @pytest.mark.parametrize("version", ["3.40.1", "3.51.2"])
 def test_a_library_that_corrupts_is_refused(version):
     with pytest.raises(Unusable, match=version):

@@ -230,7 +230,7 @@ def open_database(url: str, limits: Limits | None = None) -> Database:
     if url.startswith("sqlite:"):
         from billfold.kit.sqlite import SqliteDatabase
 
-        return SqliteDatabase(url.removeprefix("sqlite:"))
+        return SqliteDatabase(url.removeprefix("sqlite:"), durable=(limits or Limits()).durable)
     from billfold.kit.postgres import PostgresDatabase
 
     return PostgresDatabase(url, limits or Limits())

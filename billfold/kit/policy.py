@@ -69,7 +69,8 @@ POLICIES = {policy.name: policy for policy in (SANDBOX, PRODUCTION)}
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much a process may ask of PostgreSQL at once, and how long it waits for an answer."""
+    """How much a process may ask of PostgreSQL at once, how long it waits for an answer, and what a
+    commit is to stand."""
 
     # Units of work at once, a thread and a connection each. More than a few for each core only wait for
     # one another; those of all processes must stay below the server's max_connections.
@@ -79,6 +80,8 @@ class Limits:
     statement_seconds: int = 10
     # A lock that is held longer is somebody's crash.
     lock_seconds: int = 5
+    # Of any database: what is committed outlives the machine; otherwise the process, and no more.
+    durable: bool = True
 
 
 LIMITS = Limits()

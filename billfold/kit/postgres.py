@@ -283,6 +283,8 @@ class PostgresDatabase:
     def _dial(self, more: str) -> psycopg.Connection:
         limits = self.limits
         options = f"-c timezone=UTC {more} -c lock_timeout={limits.lock_seconds}s"
+        if not limits.durable:
+            options += " -c synchronous_commit=off"
         driver = psycopg.connect(
             self.url, autocommit=True, options=options, connect_timeout=limits.connect_seconds
         )

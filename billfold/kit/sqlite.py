@@ -98,11 +98,12 @@ class SqliteDatabase:
 
     alone = True
 
-    def __init__(self, path: str, version: str | None = None) -> None:
+    def __init__(self, path: str, version: str | None = None, durable: bool = True) -> None:
         version = version or apsw.sqlite_lib_version()
         if tuple(map(int, version.split("."))) < SQLITE_VERSION_MIN:
             raise Unusable(f"SQLite {version} can corrupt this database; need {SQLITE_VERSION_MIN}")
         self.path = path
+        self._durable = durable
         self._group: deque[tuple[asyncio.Future, Callable]] = deque()
         self._running = False
         self._closing = False
@@ -113,7 +114,7 @@ class SqliteDatabase:
         self._committer = ThreadPoolExecutor(1, "commit")
         self._idle = asyncio.Event()
         self._idle.set()
-        self.writer = SqliteConnection(_open(self.path, writes=True))
+        self.writer = SqliteConnection(_open(self.path, True, self._durable))
         self.reader = SqliteConnection(_open(self.path, writes=False))
         self.reader.driver.set_progress_handler(self._out_of_time, PROGRESS_STEPS)
 
@@ -189,8 +190,7 @@ class SqliteDatabase:
         except Exception as failure:
             self._finish([(answer, False, None) for answer, _ in group], failure)
         else:
-            commit = self._loop.run_in_executor(self._committer, self._commit)
-            commit.add_done_callback(lambda commit: self._finish(done, commit.exception()))
+            self._commit().add_done_callback(lambda commit: self._finish(done, commit.exception()))
 
     def _run_all(self, group: list, run_one: Callable) -> list[tuple[asyncio.Future, bool, object]]:
         self.writer.execute("BEGIN IMMEDIATE", [])
@@ -224,7 +224,18 @@ class SqliteDatabase:
             raise error
         return False, Unavailable(str(error)) if isinstance(error, TROUBLE) else error
 
-    def _commit(self) -> None:
+    def _commit(self) -> asyncio.Future[None]:
+        if self._durable:
+            return self._loop.run_in_executor(self._committer, self._commit_now)
+        done: asyncio.Future[None] = self._loop.create_future()  # No thread to wait for no disk.
+        try:
+            self._commit_now()
+            done.set_result(None)
+        except Exception as error:
+            done.set_exception(error)
+        return done
+
+    def _commit_now(self) -> None:
         self.writer.driver.execute("COMMIT")
 
     def _finish(self, done: list, failure: BaseException | None) -> None:
@@ -236,7 +247,7 @@ class SqliteDatabase:
                 # Nothing is known of this connection any more; what it held is not committed.
                 failure = error
                 self.writer.driver.close()
-                self.writer = SqliteConnection(_open(self.path, writes=True))
+                self.writer = SqliteConnection(_open(self.path, True, self._durable))
         for answer, well, outcome in done:
             if answer.done():
                 continue  # The client left; its work stays, as if the answer was lost on the way.
@@ -364,7 +375,7 @@ def _at_length(path: str, begin: str, do: Callable[[Connection], T]) -> T:
         connection.driver.close()
 
 
-def _open(path: str, writes: bool) -> apsw.Connection:
+def _open(path: str, writes: bool, durable: bool = True) -> apsw.Connection:
     flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
     connection = apsw.Connection(
         path, flags=flags if writes else apsw.SQLITE_OPEN_READONLY, statementcachesize=STATEMENTS_KEPT
@@ -374,7 +385,7 @@ def _open(path: str, writes: bool) -> apsw.Connection:
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
     if writes:
         connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'OFF'}")
         connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
         connection.execute("PRAGMA foreign_keys=ON")
     connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")

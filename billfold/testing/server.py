@@ -120,8 +120,8 @@ def _spawned(folder: Path) -> int:
         for number, name in ((1, SAID), (2, LOG))
     ]
     return os.posix_spawn(
-        sys.executable, [*command, "--port", "0", "--log", "requests"], settings | {"NO_COLOR": "1"},
-        file_actions=files,
+        sys.executable, [*command, "--port", "0", "--log", "requests"],
+        settings | {"NO_COLOR": "1", "BILLFOLD_DURABLE": "false"}, file_actions=files,
     )  # fmt: skip
 
 
