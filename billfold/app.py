@@ -281,10 +281,11 @@ class Billfold:
 
     def _site(self, each: Listed, url: str) -> Site:
         settings, under = self.settings, PREFIX + each.id
-        # What disappears by itself need not outlive the machine.
-        connections, durable = settings.environment_connections, settings.durable and not each.ephemeral
-        limits = replace(settings.limits, connections=connections, durable=durable)
+        # What disappears by itself need not outlive the machine; somebody's books do.
         policy = settings.policy_of(each.policy, under)
+        durable = (settings.durable and not each.ephemeral) or not policy.controlled
+        connections = settings.environment_connections
+        limits = replace(settings.limits, connections=connections, durable=durable)
         return Site(settings, self.secrets, self.watch, url, policy, limits, each.world, under)
 
     @contextlib.asynccontextmanager

@@ -265,8 +265,8 @@ def _check(settings: Settings) -> None:
     if settings.workers > 1 and not settings.database:
         raise Unusable("SQLite has one writing process: --workers needs --database postgresql://…")
     sandbox = POLICIES[settings.policy].controlled
-    if not sandbox and (settings.seed >= 0 or settings.mfa_code or not settings.durable):
-        raise Unusable("seed, mfa_code and durable=false are for sandboxes only")
+    if not sandbox and (settings.seed >= 0 or settings.mfa_code):
+        raise Unusable("seed and mfa_code are for sandboxes only")
     if settings.mfa_code and not (len(settings.mfa_code) == 6 and settings.mfa_code.isdigit()):
         raise Unusable("mfa_code must be six digits")
     waits = settings.webhook_waits.split(",")
@@ -341,6 +341,8 @@ def check_production(settings: Settings, policy: str = "") -> None:
     Raises Unusable with what is missing, in one sentence."""
     if POLICIES[policy or settings.policy].controlled:
         return
+    if not settings.durable:
+        raise Unusable("production needs what it commits to outlive the machine: leave durable true")
     if not settings.certificate and not settings.trusted_proxy:
         raise Unusable(
             "production needs https: set certificate and certificate_key (PEM files), or trusted_proxy"

@@ -6,11 +6,14 @@ import hashlib
 import hmac
 import json
 from collections import Counter
+from datetime import timedelta
 
+import msgspec
 import pytest
 
 from billfold.events.outbox import Delivery, DeliveryState, Event
 from billfold.kit import agenda, worker
+from billfold.kit.clock import real
 from billfold.kit.errors import Unavailable
 from tests.desk import CALLER
 from tests.receiver import Receiver
@@ -102,3 +105,51 @@ def test_for_the_databases_trouble_nothing_is_sent_again(desk, receivers, monkey
     assert tried["units"] > 5
     for receiver, _ in receivers:
         assert len(receiver.got) == 8
+
+
+# What is leased and not begun
+
+
+def taken(desk) -> list[agenda.AgendaItem]:
+    return desk.runner.run(agenda.take_due(desk.environment, 100))
+
+
+def attempts(desk, *items: agenda.AgendaItem) -> list[tuple]:
+    async def all_of_them() -> list[tuple]:
+        async with asyncio.timeout(10):
+            return await asyncio.gather(*(agenda.attempt(desk.environment, each) for each in items))
+
+    return desk.runner.run(all_of_them())
+
+
+@pytest.fixture
+def receiver(desk, receivers):
+    """One of them, who alone hears of a vendor."""
+    desk.call("DELETE", f"/connect-events/v3/subscriptions/{receivers[1][1]['id']}")
+    desk.vendor()
+    return receivers[0][0]
+
+
+def test_one_item_under_two_leases_is_recorded_once_and_nobody_hangs(desk, receiver):
+    """A process that was suspended for a minute goes on with what it has taken again meanwhile."""
+    (before,) = taken(desk)
+    desk.writes(lambda work: agenda.put_back(work, before, leased_until=None))
+    (after,) = taken(desk)
+    assert before.id == after.id and before != after
+    assert attempts(desk, before, after) == [(True, []), (True, [])]
+    assert len(receiver.got) == 2
+    (delivery,) = desk.reads(lambda work: work.rows(Delivery))
+    assert (delivery.state, delivery.attempts) == ("DELIVERED", 1)
+
+
+def test_what_is_leased_for_no_longer_than_a_receiver_may_take_is_not_begun(desk, receiver):
+    (item,) = taken(desk)
+    late = msgspec.structs.replace(item, leased_until=real() + timedelta(seconds=9))
+    assert attempts(desk, late) == [(True, [])] and receiver.got == []
+    assert attempts(desk, item) == [(True, [])] and len(receiver.got) == 1
+
+
+def test_a_worker_that_stops_begins_nothing_more(desk, receiver):
+    (item,) = taken(desk)
+    desk.environment.stopping = True
+    assert attempts(desk, item) == [(True, [item])] and receiver.got == []

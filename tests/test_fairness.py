@@ -7,10 +7,13 @@ from time import perf_counter
 import pytest
 
 from billfold import demo_world
-from billfold.events import subscriptions
+from billfold.events import delivery, subscriptions
+from billfold.events.delivery import Answered, Sent
 from billfold.events.outbox import Delivery
 from billfold.kit import agenda, worker
 from billfold.kit.agenda import AgendaItem
+from billfold.kit.clock import real
+from tests.desk import START
 from tests.receiver import Receiver
 from tests.test_webhooks import subscribes
 
@@ -147,6 +150,26 @@ def test_in_a_jump_four_at_once_as_well(desk):
     assert desk.advance(seconds=1)["done"] == {"event.deliver": 10}
     assert flying["most"] == 4
     desk.runner.run(receiver.close())
+
+
+def test_more_is_leased_ahead_when_half_is_done():
+    """One who was not quick has a few at work, and more as soon as one of them has ended."""
+    until = real() + agenda.LEASE
+    items = [
+        AgendaItem(f"{n}", "", START, "event.deliver", "", leased_until=until, lane="lane")
+        for n in range(16)
+    ]
+    quick, slow = Answered(200, milliseconds=5), Answered(200, milliseconds=500)
+
+    def leases(left: int, answered: Answered | None) -> dict[str, int]:
+        """Where one ends, and so many are left."""
+        held = {"lane": set(items[: left + 1])}
+        return delivery._lanes([Sent(items[0], None, answered)], held)
+
+    assert [leases(left, quick) for left in (15, 9)] == [{}, {}]
+    assert [leases(left, quick) for left in (8, 0)] == [{"lane": agenda.AHEAD_MAX}] * 2
+    for late in (slow, Answered(500, milliseconds=5), Answered(None, "refused"), None):
+        assert [leases(left, late) for left in (15, 3)] == [{"lane": agenda.LANE_MAX}] * 2
 
 
 def test_what_is_leased_ahead_is_not_sent_once_it_is_not_wanted(sqlite_url, open_desk):

@@ -64,7 +64,7 @@ def certificate(tmp_path) -> tuple[str, str]:
         ("", {"BILLFOLD_CERTIFICATE": "cert.pem"}, ["certificate_key"]),
         ("", {"BILLFOLD_CERTIFICATE": "none.pem", "BILLFOLD_CERTIFICATE_KEY": "none.pem"}, ["cannot"]),
         ("", {"BILLFOLD_MFA_CODE": "123456"}, ["sandboxes only"]),
-        ("", {"BILLFOLD_DURABLE": "false"}, ["sandboxes only"]),
+        ("", {"BILLFOLD_DURABLE": "false"}, ["production", "outlive"]),
     ],
 )
 def test_production_does_not_start_without(tmp_path, left_out, changed, words):

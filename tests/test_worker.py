@@ -29,7 +29,7 @@ def done(desk, monkeypatch) -> list[str]:
         def unit(work) -> list[AgendaItem]:
             if not agenda.finish(work, item):
                 return []
-            goes_on = environment.goes_on and not stored_clock(work).walking_to
+            goes_on = environment.room and not stored_clock(work).walking_to
             lanes = {item.lane: agenda.LANE_MAX} if goes_on else {}
             return agenda.follow(work, lanes).get(item.lane, [])
 
@@ -110,7 +110,7 @@ def test_where_there_is_no_room_nobody_goes_on(desk, done, monkeypatch):
     async def look() -> tuple[int, bool]:
         one = worker.Worker(desk.environment)
         await one.look()
-        found = len(one.flying), desk.environment.goes_on
+        found = len(one.flying), desk.environment.room > 0
         await one.stop()
         return found
 
@@ -142,7 +142,7 @@ def test_what_is_planned_for_now_is_done_at_once(desk, done, monkeypatch):
 
 def follows(desk, most: int, held: list[AgendaItem]) -> list[str]:
     def unit(work) -> list[AgendaItem]:
-        return agenda.follow(work, {"lane": most}, {item.id for item in held}).get("lane", [])
+        return agenda.follow(work, {"lane": most}, held).get("lane", [])
 
     following = desk.writes(unit)
     held += following
@@ -162,6 +162,15 @@ def test_who_is_alone_in_a_lane_and_quick_leases_ahead(desk):
     for item in held[4:14]:
         desk.writes(lambda work, item=item: agenda.finish(work, item))
     assert follows(desk, agenda.LANE_MAX, held) == ["17"]
+
+
+def test_no_more_is_leased_than_there_is_room_for(desk):
+    plan(desk, "lane", 40)
+    held = take(desk)
+    desk.writes(lambda work: agenda.finish(work, held[0]))
+    found = desk.writes(lambda work: agenda.follow(work, {"lane": 16}, held, room=3)["lane"])
+    assert [item.subject_id for item in found] == ["4", "5", "6"]
+    assert take(desk, most=-1) == []
 
 
 def test_nobody_leases_ahead_where_another_is_at_work(desk):

@@ -330,7 +330,7 @@ def waits_for_the_disk(work) -> bool:
     sqlite = work.connection.driver.__class__.__module__.startswith("apsw")
     ask = "PRAGMA synchronous" if sqlite else "SHOW synchronous_commit"
     ((said,),) = work.connection.fetch(ask, [])
-    assert str(said) in ("0", "2", "off", "on")
+    assert str(said) in ("1", "2", "off", "on")
     return str(said) in ("2", "on")
 
 
@@ -349,6 +349,13 @@ def test_a_sandbox_may_forgo_the_disk_and_nothing_else(database_url, open_desk, 
 
     assert [desk.runner.run(waits(name)) for name in ("stage", "test")] == [False, durable]
     assert keys(open_desk(database_url, start=None)) == {"a", "b", "c"}
+
+
+def test_somebodys_books_always_wait_for_the_disk(sqlite_url, open_desk):
+    desk = open_desk(sqlite_url, durable=False)
+    made = {"name": "books", "policy": "production"}
+    answer = desk.answer("POST", f"{CONTROL}/environments", made, session="")
+    assert answer.status_code == 422 and "outlive" in answer.text
 
 
 @pytest.mark.parametrize("version", ["3.40.1", "3.51.2"])

@@ -8,10 +8,9 @@ import socket
 from time import perf_counter
 from typing import Any
 
-from billfold.events.delivery import Answered
+from billfold.events.delivery import ANSWER_SECONDS_MAX, Answered
 from billfold.kit.addresses import may_be_public
 
-SECONDS_MAX = 10
 ANSWER_BYTES_MAX = 64 * 1024
 # For the log of deliveries.
 KEPT_BYTES_MAX = 4 * 1024
@@ -43,7 +42,7 @@ class Poster:
                 said = await _beginning(answer.content)
                 return Answered(answer.status, body=said, milliseconds=_since(began))
         except TimeoutError:
-            failure = f"no answer within {SECONDS_MAX} seconds"
+            failure = f"no answer within {ANSWER_SECONDS_MAX} seconds"
         except (aiohttp.ClientError, OSError, ValueError) as error:
             failure = f"{type(error).__name__}: {error}"[:500]
         return Answered(None, failure, milliseconds=_since(began))
@@ -60,7 +59,7 @@ class Poster:
         connector = aiohttp.TCPConnector(limit=0, **options)
         return aiohttp.ClientSession(
             connector=connector,
-            timeout=aiohttp.ClientTimeout(total=SECONDS_MAX),
+            timeout=aiohttp.ClientTimeout(total=ANSWER_SECONDS_MAX),
             headers={"user-agent": USER_AGENT},
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,

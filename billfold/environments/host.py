@@ -116,8 +116,7 @@ class Host:
             self._awaited = dict.fromkeys(self._others(), monotonic())
 
     async def close(self) -> None:
-        for name in list(self._open):
-            await self.close_site(name)
+        await asyncio.gather(*map(self.close_site, list(self._open)))
 
     async def keep(self) -> None:
         """Go round again and again: close what is idle, open what falls due, tidy what was left."""

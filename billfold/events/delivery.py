@@ -5,6 +5,7 @@ run out: what was sent may be sent again, with the same event id (at least once)
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import timedelta
 from functools import lru_cache
@@ -13,6 +14,7 @@ from typing import TypeVar
 from weakref import WeakValueDictionary
 
 from msgspec import Struct, json
+from msgspec.structs import replace
 
 from billfold.events import attempts as log
 from billfold.events import outbox, subscriptions
@@ -32,6 +34,8 @@ from billfold.kit.work import Work
 WELL = 200
 ITEMS = "the agenda does what was planned, for the owner that planned it"
 
+# A receiver that takes longer has failed (webhooks.yaml).
+ANSWER_SECONDS_MAX = 10
 # Whose receiver answers well within so long is quick: more is leased for it, which it has soon.
 QUICK_MILLISECONDS = 100
 
@@ -107,8 +111,8 @@ def make_deliverer(environment: Environment, send: Send) -> agenda.Handler:
 
     # What is gone on with was packed when it was leased, as the clock's version was then.
     packed: dict[AgendaItem, tuple[int, Parcel | None]] = {}
-    # The ids of what is leased here.
-    held: set[str] = set()
+    # What is leased here, of each lane.
+    held: dict[str, set[AgendaItem]] = defaultdict(set)
     # What is leased ahead waits until fewer than a few are in flight.
     gates: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
@@ -126,8 +130,10 @@ def make_deliverer(environment: Environment, send: Send) -> agenda.Handler:
             stored = stored_clock(work)
             done = _record_all(work, sent)
             # In a jump it is done in order, by who jumps.
-            goes_on = environment.goes_on and not stored.walking_to
-            following = agenda.follow(work, _lanes(done), held) if goes_on else {}
+            goes_on = environment.room and not stored.walking_to and not environment.stopping
+            lanes = _lanes(done, held) if goes_on else {}
+            ours = {item for lane in lanes for item in held.get(lane, ())}
+            following = agenda.follow(work, lanes, ours, environment.room + len(done))
             try:
                 parcels = _pack_all(work, list(chain(*following.values())))
             except (ValueError, Refusal):
@@ -136,7 +142,8 @@ def make_deliverer(environment: Environment, send: Send) -> agenda.Handler:
 
         version, following, parcels = await environment.write(unit, sent[0].item.caller)
         items = list(chain(*following.values()))
-        held.update(item.id for item in items)
+        for item in items:
+            held[item.lane].add(item)
         packed.update(zip(items, zip(repeat(version), parcels), strict=False))
         return _shares(sent, following)
 
@@ -144,20 +151,31 @@ def make_deliverer(environment: Environment, send: Send) -> agenda.Handler:
 
     async def deliver(_: Environment, item: AgendaItem) -> list[AgendaItem]:
         gate = gates.setdefault(item.lane, asyncio.Semaphore(agenda.LANE_MAX))
-        held.add(item.id)
+        held[item.lane].add(item)
         try:
             async with gate:
+                if environment.stopping:
+                    return [item]
+                if not _in_time(item):
+                    return []  # Whoever takes it next sends it.
                 parcel = await pack(item)
                 answered = await send(parcel) if parcel else None
             return await record(Sent(item, parcel, answered))
         finally:
-            held.discard(item.id)
             packed.pop(item, None)
+            held[item.lane].discard(item)
+            if not held[item.lane]:
+                del held[item.lane]
 
     async def pack(item: AgendaItem) -> Parcel | None:
         version, parcel = packed.get(item, (None, None))
         # Under another version a subscription may be another, or disabled.
-        return parcel if version == environment.clock.state[0] else await packing.do(item)
+        if version != environment.clock.state[0]:
+            parcel = await packing.do(item)
+        if parcel and parcel.late_seconds is not None:
+            late_seconds = (environment.clock.now() - item.due).total_seconds()
+            parcel = replace(parcel, late_seconds=late_seconds)
+        return parcel
 
     async def record(sent: Sent) -> list[AgendaItem]:
         ways = chain([recording.do], repeat(by_itself))
@@ -242,7 +260,7 @@ def _record_all(work: Work, sent: list[Sent]) -> list[Sent]:
     for owner_id, some in _by_owner(sent, lambda one: one.item):
         with work.on_behalf_of(owner_id, because=ITEMS):
             ours = agenda.finish_all(work, [one.item for one in some])
-            kept = [one for one in some if one.item.id in ours]
+            kept = [one for one in some if one.item in ours]
             work.hold_all(Delivery, sorted(_delivery_id(one.item.subject_id) for one in kept))
             given_up = {_record(work, one) for one in kept}
             for subscription_id in sorted(filter(None, given_up)):  # Rows are locked in one order.
@@ -251,26 +269,37 @@ def _record_all(work: Work, sent: list[Sent]) -> list[Sent]:
     return done
 
 
-def _lanes(done: list[Sent]) -> dict[str, int]:
-    """How many of each lane are to be at work: more where all of them were quick."""
-    lanes: dict[str, int] = {}
+def _in_time(item: AgendaItem) -> bool:
+    """Whether it is leased for as long as a receiver may take."""
+    seconds = timedelta(seconds=ANSWER_SECONDS_MAX)
+    return item.leased_until is not None and real() + seconds < item.leased_until
+
+
+def _lanes(done: list[Sent], held: dict[str, set[AgendaItem]]) -> dict[str, int]:
+    """Of which lanes more is to be leased, and how many are to be at work then: many where all that has
+    ended was quick, but then not before half are done, because to look costs as much for one."""
+    ended: dict[str, set[AgendaItem]] = defaultdict(set)
     for one in done:
-        most = agenda.AHEAD_MAX if one.was_quick else agenda.LANE_MAX
-        lanes[one.item.lane] = min(most, lanes.get(one.item.lane, most))
+        ended[one.item.lane].add(one.item)
+    lanes = dict.fromkeys((one.item.lane for one in done if not one.was_quick), agenda.LANE_MAX)
+    for lane, items in ended.items():
+        left = filter(_in_time, held.get(lane, set()) - items)
+        if lane not in lanes and sum(1 for _ in left) <= agenda.AHEAD_MAX // 2:
+            lanes[lane] = agenda.AHEAD_MAX
     return lanes
 
 
 def _shares(sent: list[Sent], following: dict[str, list[AgendaItem]]) -> list[list[AgendaItem]]:
     """With which ones of its lane each goes on, shared out, because for who has none the worker looks
     through all lanes."""
-    shares: dict[str, list[AgendaItem]] = {one.item.id: [] for one in sent}
-    ended: dict[str, list[str]] = {}
-    for one in sent:
-        ended.setdefault(one.item.lane, []).append(one.item.id)
+    shares: list[list[AgendaItem]] = [[] for _ in sent]
+    ended: dict[str, list[list[AgendaItem]]] = defaultdict(list)
+    for one, share in zip(sent, shares, strict=True):
+        ended[one.item.lane].append(share)
     for lane, items in following.items():
-        for id, item in zip(cycle(ended[lane]), items, strict=False):
-            shares[id].append(item)
-    return list(shares.values())
+        for share, item in zip(cycle(ended[lane]), items, strict=False):
+            share.append(item)
+    return shares
 
 
 def _record(work: Work, sent: Sent) -> str | None:

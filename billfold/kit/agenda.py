@@ -193,18 +193,16 @@ def finish(work: Work, item: AgendaItem) -> bool:
     return bool(work.connection.values(ENDED, id=item.id, lease=item.leased_until))
 
 
-def finish_all(work: Work, items: list[AgendaItem]) -> set[str]:
-    """`finish` of several of one owner; says of which it is true, by their ids."""
+def finish_all(work: Work, items: list[AgendaItem]) -> set[AgendaItem]:
+    """`finish` of several of one owner; says of which it is true."""
     statement, values = select_among_to_change(AgendaItem, "id", [item.id for item in items])
     values["organization_id"] = work.organization_id
     there = {item.id: item for item in work.connection.rows(AgendaItem, statement, values)}
-    ours = [
-        item.id
-        for item in items
-        if item.id in there and there[item.id].leased_until == item.leased_until
-    ]
-    work.connection.delete_all(AgendaItem, ours)
-    return set(ours)
+    ours = {
+        item for item in items if item.id in there and there[item.id].leased_until == item.leased_until
+    }
+    work.connection.delete_all(AgendaItem, [item.id for item in ours])
+    return ours
 
 
 def write_plans(work: Work) -> bool:
@@ -256,16 +254,18 @@ def take(work: Work, until: datetime, most: int) -> list[AgendaItem]:
     return _begin(work, _due(work, until, most), until)
 
 
-def follow(work: Work, lanes: dict[str, int], held: Container[str] = ()) -> dict[str, list[AgendaItem]]:
-    """Lease what comes next in lanes of which something was finished in this unit, by lanes: LANE_MAX
-    are at work then, or as many as said where nobody but who has `held` is. Nobody asks in a jump."""
+def follow(
+    work: Work, lanes: dict[str, int], held: Container[AgendaItem] = (), room: int = TAKEN_MAX
+) -> dict[str, list[AgendaItem]]:
+    """Lease what comes next in lanes of which something was finished in this unit, for which there is
+    room: LANE_MAX are at work then, or as many as said, if who asks had `held` all that are."""
     found, ahead = [], []
     for lane, most in lanes.items():
         near, far, busy = _next_in(work, lane, work.now, most)
         found += near
-        ahead += far if all(item.id in held for item in busy) else []
+        ahead += far if all(item in held for item in busy) else []
     following: dict[str, list[AgendaItem]] = {}
-    for item in _lease(work, found, ahead):
+    for item in _lease(work, found[:room], ahead[: max(room - len(found), 0)]):
         following.setdefault(item.lane, []).append(item)
     return following
 
@@ -289,7 +289,7 @@ def _begin(work: Work, due: list[AgendaItem], until: datetime) -> list[AgendaIte
 def _next_in(work: Work, lane: str, until: datetime, most: int) -> tuple[list[AgendaItem], ...]:
     """Of those that come first in a lane: who makes up LANE_MAX with whom somebody is at, who then
     makes up so many, and at whom somebody is. Before these something may have come late."""
-    now, values = real(), {"parked": False, "lane": lane, "until": until, "most": 2 * most}
+    now, values = real(), {"parked": False, "lane": lane, "until": until, "most": most + LANE_MAX}
     first = work.connection.rows(AgendaItem, HEAD, values)
     free = [item for item in first if item.leased_until is None or item.leased_until <= now]
     busy = [item for item in first if item.leased_until and item.leased_until > now]
@@ -352,7 +352,7 @@ async def take_due(environment: Environment, most: int) -> list[AgendaItem]:
         return [] if stored_clock(work).walking_to else _begin(work, due, work.now)
 
     # Asked by a read first: a worker with nothing to do writes nothing.
-    if most == 0 or not (due := await environment.read(look)):
+    if most <= 0 or not (due := await environment.read(look)):
         return []
     return await environment.write(take_now)
 

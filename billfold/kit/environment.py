@@ -61,8 +61,10 @@ class Environment:
     host: Any = None
     # That something may be due which was not.
     stirred: asyncio.Event = field(default_factory=asyncio.Event)
-    # Whether whoever has done an item of a lane takes the next with it: a worker that has room for it.
-    goes_on: bool = False
+    # How many more items whoever has done some of a lane may go on with: a worker's room.
+    room: int = 0
+    # A worker gives back what it has not begun.
+    stopping: bool = False
     # One jump through time after the other.
     journeys: asyncio.Lock = field(default_factory=asyncio.Lock)
 

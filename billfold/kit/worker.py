@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import Counter
 from contextlib import suppress
 
 from billfold.kit import agenda
@@ -41,14 +42,15 @@ class Worker:
     def __init__(self, environment: Environment) -> None:
         self.environment = environment
         self.flying: dict[asyncio.Task, AgendaItem] = {}
+        self.lanes: Counter[str] = Counter()
         self.left: list[AgendaItem] = []
-        self.stopping = False
+        environment.stopping = False
 
     async def look(self) -> None:
         """Begin what is due, and wait until there may be more."""
         loop, environment = asyncio.get_running_loop(), self.environment
         environment.stirred.clear()
-        began, most = loop.time(), min(TAKEN_MAX, FLYING_MAX - len(self.flying))
+        began, most = loop.time(), min(TAKEN_MAX, self._room)
         taking = loop.create_task(self._begin(most))
         try:
             begun = await asyncio.shield(taking)
@@ -57,8 +59,6 @@ class Worker:
             raise
         ended = loop.time()
         breath_seconds = min(max(BREATHS * (ended - began), BREATH_SECONDS_MIN), PAUSE_SECONDS)
-        # Where there is no room those come first who have waited longest.
-        environment.goes_on = len(self.flying) < FLYING_MAX
         if begun < max(most, 1):
             # Not by wait_for, which before Python 3.12 may lose that it was cancelled.
             with suppress(TimeoutError):
@@ -80,12 +80,19 @@ class Worker:
     def _start(self, items: list[AgendaItem]) -> None:
         for item in items:
             self.flying[asyncio.create_task(self._fly(item))] = item
+            self.lanes[item.lane] += 1
+        self.environment.room = self._room
+
+    @property
+    def _room(self) -> int:
+        """Where there is none, those come first who have waited longest, of whichever lane."""
+        return max(0, FLYING_MAX - len(self.flying))
 
     async def _fly(self, item: AgendaItem) -> None:
         task = asyncio.current_task()
         assert task
         following = [item]
-        while following and not self.stopping:
+        while following and not self.environment.stopping:
             self.flying[task], *others = following
             self._start(others)
             try:
@@ -94,12 +101,16 @@ class Worker:
                 log.error("an agenda item is left to its lease: %s", trouble)
                 following = []
         self.left += following  # They are not begun any more.
-        del self.flying[task]
-        self.environment.stirred.set()  # Where one of a lane ends another may begin.
+        lane = self.flying.pop(task).lane
+        self.lanes[lane] -= 1
+        self.environment.room = self._room
+        if not self.lanes[lane]:
+            del self.lanes[lane]
+            self.environment.stirred.set()  # Nobody here goes on in it.
 
     async def stop(self) -> None:
         """Give back what is not done, so that the next worker need not wait for leases to run out."""
-        self.stopping, self.environment.goes_on = True, False
+        self.environment.stopping = True
         if self.flying:
             await asyncio.wait(self.flying, timeout=GRACE_SECONDS)
         for task in list(self.flying):
