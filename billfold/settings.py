@@ -265,6 +265,8 @@ def _check(settings: Settings) -> None:
     if settings.workers > 1 and not settings.database:
         raise Unusable("SQLite has one writing process: --workers needs --database postgresql://…")
     sandbox = POLICIES[settings.policy].controlled
+    if not sandbox:
+        _check_durable(settings)
     if not sandbox and (settings.seed >= 0 or settings.mfa_code):
         raise Unusable("seed and mfa_code are for sandboxes only")
     if settings.mfa_code and not (len(settings.mfa_code) == 6 and settings.mfa_code.isdigit()):
@@ -334,6 +336,11 @@ def _check_surroundings(settings: Settings) -> None:
         raise Unusable("trusted_proxy must be an address or a network such as 10.0.0.0/8") from None
 
 
+def _check_durable(settings: Settings) -> None:
+    if not settings.durable:
+        raise Unusable("production needs what it commits to outlive the machine: leave durable true")
+
+
 def check_production(settings: Settings, policy: str = "") -> None:
     """What must be there before somebody's real books are served; a sandbox needs none of it. Of
     another environment than the first the policy is said.
@@ -341,8 +348,7 @@ def check_production(settings: Settings, policy: str = "") -> None:
     Raises Unusable with what is missing, in one sentence."""
     if POLICIES[policy or settings.policy].controlled:
         return
-    if not settings.durable:
-        raise Unusable("production needs what it commits to outlive the machine: leave durable true")
+    _check_durable(settings)
     if not settings.certificate and not settings.trusted_proxy:
         raise Unusable(
             "production needs https: set certificate and certificate_key (PEM files), or trusted_proxy"

@@ -11,9 +11,11 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from billfold.events import delivery
 from billfold.events.outbox import Delivery, DeliveryState, Event
 from billfold.kit import agenda, worker
 from billfold.kit.clock import real
+from billfold.kit.environment import Environment
 from billfold.kit.errors import Unavailable
 from tests.desk import CALLER
 from tests.receiver import Receiver
@@ -138,8 +140,8 @@ def test_one_item_under_two_leases_is_recorded_once_and_nobody_hangs(desk, recei
     assert before.id == after.id and before != after
     assert attempts(desk, before, after) == [(True, []), (True, [])]
     assert len(receiver.got) == 2
-    (delivery,) = desk.reads(lambda work: work.rows(Delivery))
-    assert (delivery.state, delivery.attempts) == ("DELIVERED", 1)
+    (told,) = desk.reads(lambda work: work.rows(Delivery))
+    assert (told.state, told.attempts) == ("DELIVERED", 1)
 
 
 def test_what_is_leased_for_no_longer_than_a_receiver_may_take_is_not_begun(desk, receiver):
@@ -147,6 +149,21 @@ def test_what_is_leased_for_no_longer_than_a_receiver_may_take_is_not_begun(desk
     late = msgspec.structs.replace(item, leased_until=real() + timedelta(seconds=9))
     assert attempts(desk, late) == [(True, [])] and receiver.got == []
     assert attempts(desk, item) == [(True, [])] and len(receiver.got) == 1
+
+
+def test_what_cannot_be_recorded_for_as_long_as_it_is_leased_is_sent_once(desk, receiver, monkeypatch):
+    """Then it is left to the lease, and not begun again by the same attempt."""
+    (item,) = taken(desk)
+    monkeypatch.setattr(agenda, "TROUBLE_PAUSE", timedelta(seconds=0.1))
+    monkeypatch.setattr(delivery, "ANSWER_SECONDS_MAX", 0)
+
+    async def down(*_):
+        raise Unavailable("the database is down")
+
+    monkeypatch.setattr(Environment, "write", down)
+    short = msgspec.structs.replace(item, leased_until=real() + timedelta(seconds=2))
+    assert attempts(desk, short) == [(False, [])]
+    assert len(receiver.got) == 1
 
 
 def test_a_worker_that_stops_begins_nothing_more(desk, receiver):

@@ -116,7 +116,10 @@ class Host:
             self._awaited = dict.fromkeys(self._others(), monotonic())
 
     async def close(self) -> None:
-        await asyncio.gather(*map(self.close_site, list(self._open)))
+        closing = map(self.close_site, list(self._open))
+        for error in await asyncio.gather(*closing, return_exceptions=True):
+            if error:
+                log.error("an environment was not closed well: %r", error)
 
     async def keep(self) -> None:
         """Go round again and again: close what is idle, open what falls due, tidy what was left."""

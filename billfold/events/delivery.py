@@ -132,7 +132,8 @@ def make_deliverer(environment: Environment, send: Send) -> agenda.Handler:
             # In a jump it is done in order, by who jumps.
             goes_on = environment.room and not stored.walking_to and not environment.stopping
             lanes = _lanes(done, held) if goes_on else {}
-            ours = {item for lane in lanes for item in held.get(lane, ())}
+            # Copied, because others come and go meanwhile.
+            ours = {item for lane in lanes for item in tuple(held.get(lane, ()))}
             following = agenda.follow(work, lanes, ours, environment.room + len(done))
             try:
                 parcels = _pack_all(work, list(chain(*following.values())))
@@ -154,11 +155,11 @@ def make_deliverer(environment: Environment, send: Send) -> agenda.Handler:
         held[item.lane].add(item)
         try:
             async with gate:
+                parcel = await pack(item)
                 if environment.stopping:
                     return [item]
                 if not _in_time(item):
                     return []  # Whoever takes it next sends it.
-                parcel = await pack(item)
                 answered = await send(parcel) if parcel else None
             return await record(Sent(item, parcel, answered))
         finally:

@@ -22,7 +22,7 @@ from msgspec.structs import replace
 from billfold.kit.clock import real
 from billfold.kit.database import Connection, among, named, select_among_to_change, select_to_change
 from billfold.kit.environment import Environment, stored_clock
-from billfold.kit.errors import Unavailable
+from billfold.kit.errors import OutOfPatience, Unavailable
 from billfold.kit.tables import Record, table
 from billfold.kit.work import SYSTEM_USER, Caller, Work
 
@@ -33,12 +33,10 @@ LANE_MAX = 4
 # So many are leased by who is alone in a lane and gets through it quickly: one unit of work for more of
 # them. In fours, even if each takes as long as a delivery may, they are done before the lease is over.
 AHEAD_MAX = 16
-# Databases bound how many values a statement has.
-NAMED_MAX = 1_024
+NAMED_MAX = 1_024  # Databases bound how many values a statement has.
 FAILURES_MAX = 5
 FAILURE_PAUSE = timedelta(seconds=2)
-# Twice as long each time.
-TROUBLE_PAUSE = timedelta(seconds=1)
+TROUBLE_PAUSE = timedelta(seconds=1)  # Twice as long each time.
 
 T = TypeVar("T")
 
@@ -358,9 +356,9 @@ async def take_due(environment: Environment, most: int) -> list[AgendaItem]:
 
 
 async def do(environment: Environment, item: AgendaItem) -> bool:
-    """Do one item; says whether that went well."""
-    well, _ = await attempt(environment, item)
-    return well
+    """Do one item; says whether that was done, and well."""
+    well, following = await attempt(environment, item)
+    return well and not following
 
 
 async def attempt(environment: Environment, item: AgendaItem) -> tuple[bool, list[AgendaItem]]:
@@ -392,9 +390,11 @@ async def patiently(item: AgendaItem, do: Callable[[], Awaitable[T]]) -> T:
     while True:
         try:
             return await do()
+        except OutOfPatience:
+            raise  # Who is patient for a part of it is so for all of it.
         except Unavailable as trouble:
             log.error("agenda item %s waits for the database: %s", item.id, trouble)
             if real() + pause >= item.leased_until:
-                raise
+                raise OutOfPatience(str(trouble)) from trouble
         await asyncio.sleep(pause.total_seconds())
         pause *= 2

@@ -155,6 +155,10 @@ class Unavailable(Exception):
     """The database could not do it; nothing happened, and it may be asked again (503)."""
 
 
+class OutOfPatience(Unavailable):
+    """It stayed so for as long as an item of the agenda was leased."""
+
+
 class Conflict(Exception):
     """Rows that contradict others: an id that is taken, a reference to what is not there."""
 

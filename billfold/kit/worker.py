@@ -127,3 +127,4 @@ class Worker:
                 await self.environment.write(release)
         except Unavailable as trouble:
             log.error("what was begun is left to its leases: %s", trouble)
+        self.environment.stopping, self.environment.room = False, 0
