@@ -48,18 +48,27 @@ class Case(NamedTuple):
 
 def try_body(operation: Operation, body: bytes) -> str:
     """How it was answered: read, or the code of its refusal; what must hold is asserted."""
-    began = time.thread_time()
-    try:
-        read = decode(operation.decoder, body)
-    except Refusal as refusal:
-        assert time.thread_time() - began < SECONDS_MAX
-        told(refusal, operation.body)
-        return refusal.problems[0][0].code or "shape"
-    assert time.thread_time() - began < SECONDS_MAX
+    seconds, read = timed(operation, body)
+    if seconds >= SECONDS_MAX:  # A collection of garbage falls on whoever comes by.
+        seconds = min(timed(operation, body)[0] for _ in range(3))
+    assert seconds < SECONDS_MAX
+    if isinstance(read, Refusal):
+        told(read, operation.body)
+        return read.problems[0][0].code or "shape"
     if is_finite(read):
         again = decode(operation.decoder, encode(read))
         assert again == read and encode(again) == encode(read)
     return "read"
+
+
+def timed(operation: Operation, body: bytes) -> tuple[float, object]:
+    """The seconds of CPU it took, and what was read, or why not."""
+    began = time.thread_time()
+    try:
+        read: object = decode(operation.decoder, body)
+    except Refusal as refusal:
+        read = refusal
+    return time.thread_time() - began, read
 
 
 def told(refusal: Refusal, kind: object) -> None:

@@ -76,7 +76,10 @@ def look(server: Server, url: str, folder, owners: list[Owner]) -> dict[str, int
         login = {key: known[key] for key in ("username", "password", "organizationId", "devKey")}
         server.call("POST", f"/env/{name}/connect/v3/login", login)
         if name in moved:
-            stranger = login | {"devKey": "01DEMODEVELOPERKEY01", "username": "nobody@else.example"}
+            # Another at each look: who is wrong too often is locked out.
+            stranger = login | {
+                "devKey": "01DEMODEVELOPERKEY01", "username": f"nobody{len(owners)}@else.example",
+            }  # fmt: skip
             status, said = server.ask("POST", f"/env/{name}/connect/v3/login", stranger)
             assert (status, b"BDC_1101" in said) == (401, True), said
         if name in ended:
