@@ -1,6 +1,7 @@
 """Clients who do the main job without pause, and remember to the letter what they were answered."""
 
 import asyncio
+import math
 import time
 from dataclasses import dataclass, field
 
@@ -87,9 +88,12 @@ class Client(Asker):
 
     Every second one's vendor is paid by ACH, the others' by check."""
 
-    def __init__(self, http: aiohttp.ClientSession, base: str, name: str, kept: Kept) -> None:
+    def __init__(
+        self, http: aiohttp.ClientSession, base: str, name: str, kept: Kept, turns: float = math.inf
+    ) -> None:
+        """Who has paid for so many turns lists from then on."""
         super().__init__(http, base, {"devKey": demo_world.DEVELOPER_KEY}, kept)
-        self.name = name
+        self.name, self.turns = name, turns
         self.stopped = self.lost = False
         self.number = 0
 
@@ -100,8 +104,11 @@ class Client(Asker):
                 await self._sign_in()
                 vendor = vendor or await self._vendor()
                 while not self.stopped:
-                    self.number += 1
-                    await self._turn(vendor)
+                    if self.number < self.turns:
+                        self.number += 1
+                        await self._turn(vendor)
+                    else:
+                        await self._list(vendor)
             except Ended:
                 continue
             except Trouble:
