@@ -161,7 +161,7 @@ def test_what_cannot_be_recorded_for_as_long_as_it_is_leased_is_sent_once(desk, 
         raise Unavailable("the database is down")
 
     monkeypatch.setattr(Environment, "write", down)
-    short = msgspec.structs.replace(item, leased_until=real() + timedelta(seconds=2))
+    short = msgspec.structs.replace(item, leased_until=real() + timedelta(seconds=1))
     assert attempts(desk, short) == [(False, [])]
     assert len(receiver.got) == 1
 

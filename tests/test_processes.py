@@ -6,6 +6,7 @@ import signal
 import socket
 import threading
 import time
+from contextlib import closing
 
 import psycopg
 import pytest
@@ -122,21 +123,22 @@ def test_two_workers_deliver_what_a_server_tells_each_once(serve, place, work, r
 
 
 @by_each_signal
-def test_a_worker_that_is_stopped_leaves_its_items_to_the_next(serve, place, work, slow_receiver, by):
+@pytest.mark.parametrize(("seconds", "left"), [(0.4, 0), (1.5, 1)])
+def test_a_worker_that_is_stopped_leaves_its_items_to_the_next(serve, place, work, by, seconds, left):
+    """Who answers soon has been told; who does not is told again."""
     url = place[1]
     server = serve(*place, "--no-worker")
     server.signs_in()
-    subscribe(server, slow_receiver.url)
-    first = work()
-    server.call("POST", f"{V3}/vendors", vendor_of("Acme"), status=201)
-    assert slow_receiver.asked.wait(5)
-    assert count(url, LEASED) == 1
-    ended_well(first, by)
-    assert count(url, LEASED) == 0 and count(url, WAITING) == 1
-    slow_receiver.asked.clear()
-    work()
-    assert slow_receiver.asked.wait(5)  # Long before a lease of a minute would have run out.
-    wait_until(lambda: count(url, WAITING) == 0)
+    with closing(Receiver(seconds)) as receiver:
+        subscribe(server, receiver.url)
+        first = work()
+        server.call("POST", f"{V3}/vendors", vendor_of("Acme"), status=201)
+        assert receiver.asked.wait(5)
+        assert count(url, LEASED) == 1
+        ended_well(first, by)
+        assert count(url, LEASED) == 0 and count(url, WAITING) == left
+        work()  # It begins long before a lease of a minute would have run out.
+        wait_until(lambda: len(receiver.got) == 1 + left and count(url, WAITING) == 0)
 
 
 def test_a_database_that_is_gone_is_a_line_in_the_log_each_time_and_no_traceback(serve, place):

@@ -341,6 +341,7 @@ def test_a_sandbox_may_forgo_the_disk_and_nothing_else(database_url, open_desk, 
     assert [type(each) for each in said] == [str, Refusal, str, ZeroDivisionError, str]
     assert desk.writes(waits_for_the_disk) is durable
     for made in ({"name": "stage", "ephemeral": True}, {"name": "test"}):
+        made["from"] = "sandbox"  # Copied, which is quicker.
         desk.call("POST", f"{CONTROL}/environments", made, 201, session="")
 
     async def waits(name: str) -> bool:
