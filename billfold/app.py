@@ -125,7 +125,7 @@ class Site:
         )
         self.watch = watch
         self.under = under
-        self.sender = Sender(policy, self.watch)
+        self.sender = Sender(policy, self.watch, self.environment.clock)
         self.environment.handlers[DELIVER] = make_deliverer(self.environment, self.sender.send)
         self.messenger = Messenger(
             Carriers(settings.sms_url, settings.sms_token, settings.smtp, settings.mail_from)

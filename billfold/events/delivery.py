@@ -7,14 +7,13 @@ run out: what was sent may be sent again, with the same event id (at least once)
 import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from itertools import chain, cycle, groupby, repeat
 from typing import TypeVar
 from weakref import WeakValueDictionary
 
 from msgspec import Struct, json
-from msgspec.structs import replace
 
 from billfold.events import attempts as log
 from billfold.events import outbox, subscriptions
@@ -61,8 +60,8 @@ class Parcel(Struct, frozen=True):
     url: str
     body: bytes
     headers: dict[str, str]
-    # Of a first attempt: for how long it has been true what is said.
-    late_seconds: float | None = None
+    # Of a first attempt: since when it has been true what is said, by the environment's clock.
+    since: datetime | None = None
 
 
 class Wanted(Struct, frozen=True):
@@ -171,12 +170,7 @@ def make_deliverer(environment: Environment, send: Send) -> agenda.Handler:
     async def pack(item: AgendaItem) -> Parcel | None:
         version, parcel = packed.get(item, (None, None))
         # Under another version a subscription may be another, or disabled.
-        if version != environment.clock.state[0]:
-            parcel = await packing.do(item)
-        if parcel and parcel.late_seconds is not None:
-            late_seconds = (environment.clock.now() - item.due).total_seconds()
-            parcel = replace(parcel, late_seconds=late_seconds)
-        return parcel
+        return parcel if version == environment.clock.state[0] else await packing.do(item)
 
     async def record(sent: Sent) -> list[AgendaItem]:
         ways = chain([recording.do], repeat(by_itself))
@@ -225,8 +219,7 @@ def _packed(work: Work, wanted: Wanted, event: Event) -> Parcel:
     if work.policy.standard_webhooks:
         headers |= standard_headers(key, delivery.event_id, int(real().timestamp()), body)
     first = delivery.round == 0 and delivery.attempts == 0
-    late = (work.now - delivery.created_time).total_seconds() if first else None
-    return Parcel(subscription.url, body, headers, late)
+    return Parcel(subscription.url, body, headers, delivery.created_time if first else None)
 
 
 @lru_cache(KEYS_KEPT)

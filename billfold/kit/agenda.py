@@ -11,7 +11,7 @@ up the others; what it was is in the log and in its row.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Container, Iterable
+from collections.abc import Awaitable, Callable, Container, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -295,7 +295,7 @@ def _next_in(work: Work, lane: str, until: datetime, most: int) -> tuple[list[Ag
     return free[:few], free[few : max(most - len(busy), 0)], busy
 
 
-def _lease(work: Work, items: list[AgendaItem], ahead: Iterable[AgendaItem] = ()) -> list[AgendaItem]:
+def _lease(work: Work, items: list[AgendaItem], ahead: Sequence[AgendaItem] = ()) -> list[AgendaItem]:
     """Those of them that are free still; of those `ahead` only in lanes where all of them are, because
     where one is not another has begun."""
     asked = [*items, *ahead]

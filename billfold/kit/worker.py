@@ -12,7 +12,7 @@ from billfold.kit.errors import Unavailable
 from billfold.kit.work import Work
 
 # Each waits for a receiver mostly. So many lanes whose receivers are dead keep nobody else waiting
-# as go into it by fours; each is given up within minutes.
+# as go into it by fours, or by sixteens of those that were quick; each is given up within minutes.
 FLYING_MAX = 2_048
 # Between two looks for what falls due; what is planned for now in this process is seen at once.
 PAUSE_SECONDS = 0.2
