@@ -155,7 +155,7 @@ def test_what_cannot_be_recorded_for_as_long_as_it_is_leased_is_sent_once(desk, 
     """Then it is left to the lease, and not begun again by the same attempt."""
     (item,) = taken(desk)
     monkeypatch.setattr(agenda, "TROUBLE_PAUSE", timedelta(seconds=0.1))
-    monkeypatch.setattr(delivery, "ANSWER_SECONDS_MAX", 0)
+    monkeypatch.setattr(delivery, "ANSWER_MAX", timedelta())
 
     async def down(*_):
         raise Unavailable("the database is down")

@@ -1,5 +1,6 @@
 """The sender of notifications: signed POSTs to receivers, counted."""
 
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from billfold.door.posts import Poster
@@ -8,6 +9,9 @@ from billfold.events.delivery import WELL, Answered, Parcel
 from billfold.kit.addresses import is_loopback
 from billfold.kit.clock import Clock
 from billfold.kit.policy import Policy
+
+# Of how many receivers it is known, rather than found out for each of their deliveries.
+URLS_KEPT = 1_000
 
 
 class Sender:
@@ -28,4 +32,9 @@ class Sender:
 
     def _is_ours(self, url: str) -> bool:
         """A receiver on the sandbox's own machine, whose certificate nobody has signed."""
-        return self.policy.webhooks_to_private_addresses and is_loopback(urlsplit(url).hostname or "")
+        return self.policy.webhooks_to_private_addresses and _is_loopback(url)
+
+
+@lru_cache(URLS_KEPT)
+def _is_loopback(url: str) -> bool:
+    return is_loopback(urlsplit(url).hostname or "")

@@ -66,7 +66,10 @@ class Watch:
         return request_id
 
     def note_delivery(self, outcome: str, seconds: float, late_seconds: float | None) -> None:
-        self.deliveries.setdefault(outcome, Series()).add(seconds)
+        series = self.deliveries.get(outcome)
+        if series is None:
+            series = self.deliveries[outcome] = Series()
+        series.add(seconds)
         if late_seconds is not None:
             self.lateness.add(late_seconds)
 

@@ -35,6 +35,7 @@ ITEMS = "the agenda does what was planned, for the owner that planned it"
 
 # A receiver that takes longer has failed (webhooks.yaml).
 ANSWER_SECONDS_MAX = 10
+ANSWER_MAX = timedelta(seconds=ANSWER_SECONDS_MAX)
 # Whose receiver answers well within so long is quick: more is leased for it, which it has soon.
 QUICK_MILLISECONDS = 100
 
@@ -265,8 +266,7 @@ def _record_all(work: Work, sent: list[Sent]) -> list[Sent]:
 
 def _in_time(item: AgendaItem) -> bool:
     """Whether it is leased for as long as a receiver may take."""
-    seconds = timedelta(seconds=ANSWER_SECONDS_MAX)
-    return item.leased_until is not None and real() + seconds < item.leased_until
+    return item.leased_until is not None and real() + ANSWER_MAX < item.leased_until
 
 
 def _lanes(done: list[Sent], held: dict[str, set[AgendaItem]]) -> dict[str, int]:

@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from msgspec.structs import replace
 
 from billfold.kit.clock import real
-from billfold.kit.database import Connection, among, named, select_among_to_change, select_to_change
+from billfold.kit.database import Connection, among, named, select_to_change
 from billfold.kit.environment import Environment, stored_clock
 from billfold.kit.errors import OutOfPatience, Unavailable
 from billfold.kit.tables import Record, table
@@ -75,8 +75,7 @@ _IS_FREE = sa.or_(
 )
 ALONE = (
     sa.select(AgendaItem.c.id)
-    .where(AgendaItem.c.parked == sa.bindparam("parked"))
-    .where(AgendaItem.c.lane == "")
+    .where(AgendaItem.c.parked == sa.bindparam("parked"), AgendaItem.c.lane == "")
     .where(AgendaItem.c.due <= sa.bindparam("until"))
     .where(_IS_FREE)
     .order_by(AgendaItem.c.due, AgendaItem.c.id)
@@ -136,7 +135,14 @@ def _free(size: int) -> sa.Select:
 @lru_cache
 def _taken(size: int) -> sa.Select:
     """Another worker's items are passed over, not waited for."""
-    return _free(size).with_for_update(skip_locked=True)
+    return _free(size).with_only_columns(AgendaItem.c.id).with_for_update(skip_locked=True)
+
+
+@lru_cache
+def _leases(size: int) -> sa.Select:
+    """Locked one after the other in the order of their ids."""
+    found = sa.select(AgendaItem.c.id, AgendaItem.c.leased_until).where(among(AgendaItem, size))
+    return found.order_by(AgendaItem.c.id).with_for_update(key_share=True)
 
 
 _IN_LANE = (
@@ -162,7 +168,6 @@ ENDED = (
     .where(AgendaItem.c.leased_until == sa.bindparam("lease", type_=AgendaItem.c.leased_until.type))
     .returning(AgendaItem.c.id)
 )
-
 RELEASED = (
     sa.update(AgendaItem.table)
     .where(AgendaItem.c.leased_until.is_not(None))
@@ -192,13 +197,9 @@ def finish(work: Work, item: AgendaItem) -> bool:
 
 
 def finish_all(work: Work, items: list[AgendaItem]) -> set[AgendaItem]:
-    """`finish` of several of one owner; says of which it is true."""
-    statement, values = select_among_to_change(AgendaItem, "id", [item.id for item in items])
-    values["organization_id"] = work.organization_id
-    there = {item.id: item for item in work.connection.rows(AgendaItem, statement, values)}
-    ours = {
-        item for item in items if item.id in there and there[item.id].leased_until == item.leased_until
-    }
+    """`finish` of several; says of which it is true."""
+    leases = dict(_of_those(work, _leases, [item.id for item in items]))
+    ours = {item for item in items if item.id in leases and leases[item.id] == item.leased_until}
     work.connection.delete_all(AgendaItem, [item.id for item in ours])
     return ours
 
@@ -272,7 +273,8 @@ def _due(work: Work, until: datetime, most: int) -> list[AgendaItem]:
     """What might be begun, in its order."""
     values = {"parked": False, "until": until, "real": real(), "most": most}
     found = [*work.connection.values(ALONE, **values), *work.connection.values(IN_LANES, **values)]
-    return sorted(_those(work, _free, [id for (id,) in found]), key=_turn)[:most]
+    items = [AgendaItem(*row) for row in _of_those(work, _free, [id for (id,) in found])]
+    return sorted(items, key=_turn)[:most]
 
 
 def _begin(work: Work, due: list[AgendaItem], until: datetime) -> list[AgendaItem]:
@@ -299,21 +301,21 @@ def _lease(work: Work, items: list[AgendaItem], ahead: Sequence[AgendaItem] = ()
     """Those of them that are free still; of those `ahead` only in lanes where all of them are, because
     where one is not another has begun."""
     asked = [*items, *ahead]
-    free = {item.id: item for item in _those(work, _taken, [item.id for item in asked])}
+    free = {id for (id,) in _of_those(work, _taken, [item.id for item in asked])}
     contested = {item.lane for item in asked if item.id not in free}
-    kept = [item.id for item in items] + [item.id for item in ahead if item.lane not in contested]
-    found = sorted((free[id] for id in kept if id in free), key=_turn)
+    kept = [*items, *(item for item in ahead if item.lane not in contested)]
+    found = sorted((item for item in kept if item.id in free), key=_turn)
     lease = {"leased_until": real() + LEASE}
     work.connection.set_all(AgendaItem, [item.id for item in found], lease)
     return [replace(item, **lease) for item in found]
 
 
-def _those(work: Work, statement: Callable[[int], sa.Select], ids: list[str]) -> list[AgendaItem]:
+def _of_those(work: Work, statement: Callable[[int], sa.Select], ids: list[str]) -> list[list]:
     """So many at once as a statement may name."""
-    found: list[AgendaItem] = []
+    found: list[list] = []
     for start in range(0, len(ids), NAMED_MAX):
         values = named(ids[start : start + NAMED_MAX])
-        found += work.connection.rows(AgendaItem, statement(len(values)), values | {"real": real()})
+        found += work.connection.values(statement(len(values)), **values, real=real())
     return found
 
 
@@ -372,11 +374,9 @@ async def attempt(environment: Environment, item: AgendaItem) -> tuple[bool, lis
         log.exception("agenda item %s of kind %s failed", item.id, item.kind)
         failures = item.failures + 1
         fields: dict[str, Any] = {
-            "failures": failures,
-            "failure": repr(error)[:500],
-            "parked": failures >= FAILURES_MAX,
-            "leased_until": real() + FAILURE_PAUSE * failures,
-        }
+            "failures": failures, "failure": repr(error)[:500],
+            "parked": failures >= FAILURES_MAX, "leased_until": real() + FAILURE_PAUSE * failures,
+        }  # fmt: skip
         await environment.write(lambda work: put_back(work, item, **fields), item.caller)
         return False, []
 

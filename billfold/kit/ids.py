@@ -72,6 +72,7 @@ class Ids:
         self._count = count(self._random.randrange(len(_THREE)))
         # Together, because threads share them.
         self._time: tuple[datetime | None, str] = (None, "")
+        self._uuid_time: tuple[datetime | None, str] = (None, "")
 
     def new(self, kind: str, moment: datetime) -> str:
         known, time = self._time
@@ -84,11 +85,13 @@ class Ids:
 
     def uuid(self, moment: datetime) -> str:
         """A UUID that begins with the time (version 7), so that new rows lie side by side."""
-        time = int(moment.timestamp() * 1000)
-        number = next(self._count) % 4096
-        chance = self._random.getrandbits(62)
-        digits = (time << 80 | 7 << 76 | number << 64 | 2 << 62 | chance).to_bytes(16).hex()
-        return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+        known, time = self._uuid_time
+        if moment is not known:
+            digits = f"{int(moment.timestamp() * 1000):012x}"
+            time = f"{digits[:8]}-{digits[8:]}-7"
+            self._uuid_time = moment, time
+        chance = f"{2 << 62 | self._random.getrandbits(62):016x}"
+        return f"{time}{next(self._count) % 4096:03x}-{chance[:4]}-{chance[4:]}"
 
     def token(self) -> str:
         """What nobody may guess, 240 bits: session ids, remembered ids, security keys."""
