@@ -125,7 +125,8 @@ def test_the_victim_of_a_deadlock_is_run_again(url, open_desk):
         answer = desk.runner.run(meet(other))
     assert answer.status_code == 201
     assert [desk.sees(bill)["scheduledAmount"] for bill in (first, second)] == [1, 1]
-    assert deadlocks(url) == 1
+    # Run again it may come before the other, who is slow to wake, and be the victim once more.
+    assert deadlocks(url) >= 1
 
 
 def test_bulk_payments_of_the_same_bills_in_any_order_never_deadlock(url, desk):
