@@ -7,6 +7,7 @@ needed, so that neither start nor answer waits for them.
 import itertools
 import os
 from bisect import bisect_left
+from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -44,8 +45,8 @@ class Watch:
         self.processes = processes
         self.every_request = every_request
         self.slow_seconds = slow_seconds
-        self.answers: dict[tuple[str, str, int], Series] = {}
-        self.deliveries: dict[str, Series] = {}
+        self.answers: defaultdict[tuple[str, str, int], Series] = defaultdict(Series)
+        self.deliveries: defaultdict[str, Series] = defaultdict(Series)
         # How long after it happened the first attempt to tell of it began, by the environment's clock.
         self.lateness = Series()
         # Of TLS, by who has signed the certificate.
@@ -56,20 +57,13 @@ class Watch:
     def note(self, arrival: Arrival, status: int, seconds: float, error: BaseException | None) -> bytes:
         """Count an answer, log it if it is worth a line, and give it a name to be asked about by."""
         request_id = self._process + b"%x" % next(self._ids)
-        key = arrival.method, arrival.route or UNKNOWN_ROUTE, status
-        series = self.answers.get(key)
-        if series is None:
-            series = self.answers[key] = Series()
-        series.add(seconds)
+        self.answers[arrival.method, arrival.route or UNKNOWN_ROUTE, status].add(seconds)
         if self.every_request or status > 499 or seconds > self.slow_seconds:
             self._log(arrival, status, seconds, error, request_id)
         return request_id
 
     def note_delivery(self, outcome: str, seconds: float, late_seconds: float | None) -> None:
-        series = self.deliveries.get(outcome)
-        if series is None:
-            series = self.deliveries[outcome] = Series()
-        series.add(seconds)
+        self.deliveries[outcome].add(seconds)
         if late_seconds is not None:
             self.lateness.add(late_seconds)
 
