@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from billfold import demo_world
-from billfold.kit import agenda, worker
+from billfold.kit import agenda, database, worker
 from billfold.kit.agenda import AgendaItem
 from billfold.kit.batches import to_the_end
 from billfold.kit.environment import stored_clock
@@ -236,7 +236,7 @@ def test_what_comes_late_before_others_does_not_make_them_more(desk):
 
 
 def test_a_worker_minds_more_lanes_than_a_statement_names(sqlite_url, open_desk, monkeypatch):
-    monkeypatch.setattr(agenda, "NAMED_MAX", 8)
+    monkeypatch.setattr(database, "NAMED_MAX", 8)
     desk = open_desk(sqlite_url)
     for number in range(7):
         plan(desk, f"lane {number}", 6)

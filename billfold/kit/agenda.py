@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from msgspec.structs import replace
 
 from billfold.kit.clock import real
-from billfold.kit.database import Connection, among, named, select_to_change
+from billfold.kit.database import Connection, among, select_to_change
 from billfold.kit.environment import Environment, stored_clock
 from billfold.kit.errors import OutOfPatience, Unavailable
 from billfold.kit.tables import Record, table
@@ -33,7 +33,6 @@ LANE_MAX = 4
 # So many are leased by who is alone in a lane and gets through it quickly: one unit of work for more of
 # them. In fours, even if each takes as long as a delivery may, they are done before the lease is over.
 AHEAD_MAX = 16
-NAMED_MAX = 1_024  # Databases bound how many values a statement has.
 FAILURES_MAX = 5
 FAILURE_PAUSE = timedelta(seconds=2)
 TROUBLE_PAUSE = timedelta(seconds=1)  # Twice as long each time.
@@ -129,7 +128,7 @@ HEAD = (
 
 @lru_cache
 def _free(size: int) -> sa.Select:
-    return sa.select(AgendaItem.table).where(among(AgendaItem, size), _IS_FREE)
+    return sa.select(AgendaItem.table).where(among(AgendaItem.c.id, size), _IS_FREE)
 
 
 @lru_cache
@@ -141,7 +140,7 @@ def _taken(size: int) -> sa.Select:
 @lru_cache
 def _leases(size: int) -> sa.Select:
     """Locked one after the other in the order of their ids."""
-    found = sa.select(AgendaItem.c.id, AgendaItem.c.leased_until).where(among(AgendaItem, size))
+    found = sa.select(AgendaItem.c.id, AgendaItem.c.leased_until).where(among(AgendaItem.c.id, size))
     return found.order_by(AgendaItem.c.id).with_for_update(key_share=True)
 
 
@@ -198,7 +197,7 @@ def finish(work: Work, item: AgendaItem) -> bool:
 
 def finish_all(work: Work, items: list[AgendaItem]) -> set[AgendaItem]:
     """`finish` of several; says of which it is true."""
-    leases = dict(_of_those(work, _leases, [item.id for item in items]))
+    leases = dict(work.connection.values_among(_leases, [item.id for item in items]))
     ours = {item for item in items if item.id in leases and leases[item.id] == item.leased_until}
     work.connection.delete_all(AgendaItem, [item.id for item in ours])
     return ours
@@ -273,7 +272,7 @@ def _due(work: Work, until: datetime, most: int) -> list[AgendaItem]:
     """What might be begun, in its order."""
     values = {"parked": False, "until": until, "real": real(), "most": most}
     found = [*work.connection.values(ALONE, **values), *work.connection.values(IN_LANES, **values)]
-    items = [AgendaItem(*row) for row in _of_those(work, _free, [id for (id,) in found])]
+    items = work.connection.rows_among(AgendaItem, _free, [id for (id,) in found], real=real())
     return sorted(items, key=_turn)[:most]
 
 
@@ -301,22 +300,14 @@ def _lease(work: Work, items: list[AgendaItem], ahead: Sequence[AgendaItem] = ()
     """Those of them that are free still; of those `ahead` only in lanes where all of them are, because
     where one is not another has begun."""
     asked = [*items, *ahead]
-    free = {id for (id,) in _of_those(work, _taken, [item.id for item in asked])}
+    ids = [item.id for item in asked]
+    free = {id for (id,) in work.connection.values_among(_taken, ids, real=real())}
     contested = {item.lane for item in asked if item.id not in free}
     kept = [*items, *(item for item in ahead if item.lane not in contested)]
     found = sorted((item for item in kept if item.id in free), key=_turn)
     lease = {"leased_until": real() + LEASE}
     work.connection.set_all(AgendaItem, [item.id for item in found], lease)
     return [replace(item, **lease) for item in found]
-
-
-def _of_those(work: Work, statement: Callable[[int], sa.Select], ids: list[str]) -> list[list]:
-    """So many at once as a statement may name."""
-    found: list[list] = []
-    for start in range(0, len(ids), NAMED_MAX):
-        values = named(ids[start : start + NAMED_MAX])
-        found += work.connection.values(statement(len(values)), **values, real=real())
-    return found
 
 
 def _turn(item: AgendaItem) -> tuple[datetime, str]:
@@ -382,7 +373,8 @@ async def attempt(environment: Environment, item: AgendaItem) -> tuple[bool, lis
 
 
 async def patiently(item: AgendaItem, do: Callable[[], Awaitable[T]]) -> T:
-    """The database's trouble is not the item's: it is tried again for as long as it is leased.
+    """The database's trouble, or the machine's, is not the item's: it is tried again for as long as it
+    is leased.
 
     What was done although nobody could say so is not done again: then the item is gone."""
     assert item.leased_until is not None, "an item is done by whoever has taken it"
@@ -393,7 +385,7 @@ async def patiently(item: AgendaItem, do: Callable[[], Awaitable[T]]) -> T:
         except OutOfPatience:
             raise  # Who is patient for a part of it is so for all of it.
         except Unavailable as trouble:
-            log.error("agenda item %s waits for the database: %s", item.id, trouble)
+            log.error("agenda item %s waits: %s", item.id, trouble)
             if real() + pause >= item.leased_until:
                 raise OutOfPatience(str(trouble)) from trouble
         await asyncio.sleep(pause.total_seconds())

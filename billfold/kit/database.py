@@ -4,7 +4,7 @@ A statement is built with SQLAlchemy Core, compiled once per database and kept; 
 the text. `sqlite.py` and `postgres.py` say where functions run and when an answer may leave.
 """
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache, partial
 from typing import Any, Protocol, TypeVar
@@ -17,10 +17,15 @@ from billfold.kit.tables import Record
 
 STATEMENTS_MAX = 2_000
 SWEPT_AT_ONCE = 20
+NAMED_MAX = 1_024  # Databases bound how many values a statement has.
+# Ids in one text, with what stands in none between them.
+IN_ONE, BETWEEN = 0, "\x1f"
 DRIVERS = ("psycopg", "apsw", "sqlite3", "sqlalchemy")
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Record)
+# A statement about so many ids.
+Selects = Callable[[int], sa.Select]
 
 
 class Compiled:
@@ -77,7 +82,8 @@ def _type(element: Any, dialect: sa.Dialect) -> Any:
 
 
 class Connection:
-    """What a unit of work may ask of a driver; the two databases differ in the first five."""
+    """What a unit of work may ask of a driver; the two databases differ in the first six, and in how
+    several rows are sent."""
 
     def __init__(self, driver, dialect: sa.Dialect) -> None:
         self.driver = driver
@@ -100,6 +106,15 @@ class Connection:
         """Statements whose results nobody waits for may travel together."""
         return nullcontext()
 
+    def named(self, ids: list[str]) -> Iterator[tuple[int, dict[str, str]]]:
+        """Ids as statements take them: how many one names (`among`), and the values it takes. They are
+        `id0` and so on, filled up to a power of two, so that few statements serve every length."""
+        for start in range(0, len(ids), NAMED_MAX):
+            part = ids[start : start + NAMED_MAX]
+            size = 1 << (len(part) - 1).bit_length()
+            part += part[-1:] * (size - len(part))
+            yield size, {f"id{place}": id for place, id in enumerate(part)}
+
     def values(self, statement: sa.Executable, **values) -> list[list]:
         compiled = self.compiled(statement)
         return [compiled.turn(row) for row in self.fetch(compiled.text, compiled.arguments(values))]
@@ -108,6 +123,17 @@ class Connection:
         compiled = self.compiled(statement)
         found = self.fetch(compiled.text, compiled.arguments(values))
         return [record(*compiled.turn(row)) for row in found]
+
+    def values_among(self, select: Selects, ids: list[str], **values) -> list[list]:
+        """What a statement about so many ids finds, of however many; in their order where it has one,
+        which is that of ids."""
+        found: list[list] = []
+        for size, named in self.named(sorted(ids)):
+            found += self.values(select(size), **named, **values)
+        return found
+
+    def rows_among(self, record: type[R], select: Selects, ids: list[str], **values) -> list[R]:
+        return [record(*row) for row in self.values_among(select, ids, **values)]
 
     def where(self, record: type[R], **equal) -> list[R]:
         return self.rows(record, select_where(record, *equal), equal)
@@ -149,15 +175,13 @@ class Connection:
         self.delete_all(record, [id])
 
     def delete_all(self, record: type[Record], ids: list[str]) -> None:
-        if ids:
-            values = named(ids)
-            self._send(delete_from(record, len(values)), values)
+        for size, named in self.named(ids):
+            self._send(delete_from(record, size), named)
 
     def set_all(self, record: type[Record], ids: list[str], fields: dict[str, Any]) -> None:
         """The same values for many rows."""
-        if ids:
-            values = named(ids)
-            self._send(set_in(record, len(values), *fields), values | fields)
+        for size, named in self.named(ids):
+            self._send(set_in(record, size, *fields), named | fields)
 
     def _send(self, statement: sa.Executable, values: dict[str, Any]) -> None:
         compiled = self.compiled(statement)
@@ -282,43 +306,22 @@ def select_to_rely_on(record: type[Record], *names: str) -> sa.Select:
     return select_where(record, *names).with_for_update(read=True)
 
 
-def select_among(
-    record: type[Record], name: str, ids: list[str], only: str | None = None
-) -> tuple[sa.Select, dict[str, Any]]:
-    """Rows with one of many values, or one column of them."""
-    values = named(ids)
-    return _select_among(record, name, len(values), only), values
-
-
-def named(ids: list[str]) -> dict[str, Any]:
-    """`id0` and so on, filled up to a power of two, so that few statements serve every length."""
-    size = 1 << (len(ids) - 1).bit_length()
-    return {f"id{place}": id for place, id in enumerate(ids + ids[-1:] * (size - len(ids)))}
-
-
-def select_among_to_change(
-    record: type[Record], name: str, ids: list[str]
-) -> tuple[sa.Select, dict[str, Any]]:
-    """The same, locked one after the other in the order of their ids."""
-    statement, values = select_among(record, name, ids)
-    return _locked(statement), values
-
-
 @lru_cache(STATEMENTS_MAX)
-def _locked(statement: sa.Select) -> sa.Select:
-    return statement.with_for_update(key_share=True)
-
-
-@lru_cache(STATEMENTS_MAX)
-def _select_among(record: type[Record], name: str, size: int, only: str | None) -> sa.Select:
+def select_among(record: type[Record], name: str, size: int, only: str | None = None) -> sa.Select:
+    """Rows with one of so many ids in a column, or one column of them."""
     column = record.c[name]
     # By ids the key's own index is meant. A planner that may choose takes one of the organization's,
     # and looks through all of its rows; what is no plain column tempts none.
     owner = sa.func.coalesce(record.c.organization_id, "", type_=sa.Text())
     mine = owner if name == "id" else record.c.organization_id
-    names = [sa.bindparam(f"id{place}", type_=column.type) for place in range(size)]
-    query = select_where(record).where(mine == sa.bindparam("organization_id"), column.in_(names))
+    query = select_where(record).where(mine == sa.bindparam("organization_id"), among(column, size))
     return query.with_only_columns(record.c[only]).order_by(None) if only else query
+
+
+@lru_cache(STATEMENTS_MAX)
+def select_among_to_change(record: type[Record], name: str, size: int) -> sa.Select:
+    """The same, locked one after the other in the order of their ids."""
+    return select_among(record, name, size).with_for_update(key_share=True)
 
 
 @lru_cache(STATEMENTS_MAX)
@@ -349,21 +352,23 @@ def update_of(record: type[Record], *names: str) -> sa.Update:
 
 @lru_cache(STATEMENTS_MAX)
 def delete_from(record: type[Record], size: int) -> sa.Delete:
-    return sa.delete(record.table).where(among(record, size))
+    return sa.delete(record.table).where(among(record.c.id, size))
 
 
 @lru_cache(STATEMENTS_MAX)
 def set_in(record: type[Record], size: int, *names: str) -> sa.Update:
     changed: dict[str, Any] = {name: sa.bindparam(name) for name in names}
-    return sa.update(record.table).where(among(record, size)).values(changed)
+    return sa.update(record.table).where(among(record.c.id, size)).values(changed)
 
 
-def among(record: type[Record], size: int) -> sa.ColumnElement[bool]:
-    """One of so many ids, `id0` and so on."""
+def among(column: sa.Column, size: int) -> sa.ColumnElement[bool]:
+    """One of so many ids, or of those in one text (`Connection.named`)."""
+    if size == IN_ONE:
+        text = sa.func.string_to_array(sa.bindparam("ids"), sa.literal_column("chr(31)"))
+        return column == sa.any_(sa.type_coerce(text, sa.ARRAY(sa.Text)))
     names: list[Any] = [sa.bindparam(f"id{place}") for place in range(size)]
-    return record.c.id == names[0] if size == 1 else record.c.id.in_(names)
+    return column == names[0] if size == 1 else column.in_(names)
 
 
-@lru_cache(8)
 def _compiler(dialect: sa.Dialect) -> Callable[[sa.Executable], Compiled]:
     return lru_cache(STATEMENTS_MAX)(partial(Compiled, dialect))

@@ -92,7 +92,7 @@ def statement(
     record: type[Record], owner: str, conditions: Conditions, order: Order, backwards: bool,
     place: Place,
 ) -> sa.Select:  # fmt: skip
-    # By many ids the key's own index is meant, see `database._select_among`.
+    # By many ids the key's own index is meant, see `database.select_among`.
     chosen = any((name, op) == ("id", "in") for name, op, *_ in conditions)
     mine = sa.func.coalesce(record.c[owner], "") if chosen else record.c[owner]
     query = sa.select(record.table).where(mine == sa.bindparam("owner"))

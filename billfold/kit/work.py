@@ -8,6 +8,7 @@ row become one UPDATE, and on PostgreSQL all of them make one journey.
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
+from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
@@ -146,7 +147,7 @@ class Work:
         """Find several at once, for `find` to know them; those that are not there it will refuse."""
         if wanted := [id for id in dict.fromkeys(ids) if id not in self._seen and id not in self._held]:
             self._written(record)
-            found = self._among(record, select_among, wanted)
+            found = self._among(record, wanted)
             self._seen.update((row.id, row) for row in found)
 
     def hold_all(self, record: type[R], ids: Iterable[str]) -> list[R]:
@@ -154,7 +155,7 @@ class Work:
         refuse."""
         if wanted := [id for id in dict.fromkeys(ids) if id not in self._held]:
             self._written(record)
-            for row in self._among(record, select_among_to_change, wanted):
+            for row in self._among(record, wanted, select_among_to_change):
                 self._held[row.id] = row
         found = map(self._held.get, dict.fromkeys(ids))
         return [row for row in found if type(row) is record]
@@ -212,9 +213,7 @@ class Work:
         older = [id for id in ids if id not in self._born]
         if older:
             self._written(record)
-            statement, values = select_among(record, name, older)
-            values["organization_id"] = self.organization_id
-            for row in self.connection.rows(record, statement, values):
+            for row in self._among(record, older, name=name):
                 groups[getattr(row, name)].append(row)
         if len(older) < len(ids):
             # No child is older than its parent: those of a new row are all in our hands.
@@ -227,9 +226,7 @@ class Work:
     def count_of(self, record: type[Record], name: str, ids: list[str]) -> int:
         """How many children some parents have, of whom there is at least one."""
         self._written(record)
-        statement, values = select_among(record, name, ids, only="id")
-        values["organization_id"] = self.organization_id
-        return len(self.connection.values(statement, **values))
+        return len(self._ids_among(record, ids, name))
 
     def missing(self, ids: Iterable[str]) -> set[str]:
         """Those of some ids of any kind that are no row of the caller's, one query a table."""
@@ -242,9 +239,7 @@ class Work:
                 by_record.setdefault(record, []).append(id)
         for record, some in by_record.items():
             self._written(record)
-            statement, values = select_among(record, "id", some, only="id")
-            values["organization_id"] = organization_id
-            found = {id for (id,) in self.connection.values(statement, **values)}
+            found = self._ids_among(record, some)
             wanted -= found
             if record.lasting:
                 self.learnt.update(((organization_id, id), True) for id in found)
@@ -384,11 +379,16 @@ class Work:
             families[name] = family
         return families[name]
 
-    def _among(self, record: type[R], select, ids: list[str]) -> list[R]:
-        statement, values = select(record, "id", ids)
-        return self.connection.rows(
-            record, statement, values | {"organization_id": self.organization_id}
-        )
+    def _among(
+        self, record: type[R], ids: list[str], select: Callable = select_among, name: str = "id"
+    ) -> list[R]:
+        statement, owner = partial(select, record, name), self.organization_id
+        return self.connection.rows_among(record, statement, ids, organization_id=owner)
+
+    def _ids_among(self, record: type[Record], ids: list[str], name: str = "id") -> set[str]:
+        statement, owner = partial(select_among, record, name, only="id"), self.organization_id
+        found = self.connection.values_among(statement, ids, organization_id=owner)
+        return {id for (id,) in found}
 
     def _one(self, record: type[R], id: str, select, missing: Problem) -> R:
         statement = select(record, "id", "organization_id")
