@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import resource
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -19,6 +20,9 @@ from billfold.settings import Settings
 if TYPE_CHECKING:
     from billfold.app import Billfold
     from billfold.kit.environment import Environment
+
+# Of a worker's 2,048 deliveries, each with a connection, and of as many clients; macOS gives no more.
+FILES = 10_240
 
 T = TypeVar("T")
 
@@ -46,11 +50,13 @@ def plainly(command: Callable) -> Callable:
 
 
 def prepared(settings: Settings) -> Billfold:
-    """The data folder, the key and the schema, as they must be before anything is served."""
+    """Files enough, the data folder, the key and the schema, as they must be before anything is
+    served."""
     from billfold import migrations
     from billfold.kit import secrets
     from billfold.kit.policy import POLICIES
 
+    open_many_files()
     try:
         settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         secrets.load(settings.folder, POLICIES[settings.policy].makes_key)
@@ -69,6 +75,15 @@ def prepared(settings: Settings) -> Billfold:
     billfold = Billfold(settings)
     asked(lambda: asyncio.run(check(billfold)))
     return billfold
+
+
+def open_many_files() -> None:
+    """As many as the system lets this process ask for: a connection is one, and where a thousand are
+    all that a process has by default, so many slow receivers would take each of them."""
+    least, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if most == resource.RLIM_INFINITY else min(FILES, most)
+    if least != resource.RLIM_INFINITY and least < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
 def claim_folder(settings: Settings) -> None:

@@ -1,9 +1,11 @@
 """The log of deliveries, what was missed sent again, waits, Standard Webhooks, and numbers."""
 
 import base64
+import errno
 import hashlib
 import hmac
 import json
+import os
 import time
 import uuid
 
@@ -12,11 +14,12 @@ from aiohttp import web
 from typer.testing import CliRunner
 
 from billfold.cli import app
+from billfold.door import posts
 from billfold.door.posts import ANSWER_BYTES_MAX, KEPT_BYTES_MAX, Poster
 from billfold.events import attempts, history
 from billfold.events.outbox import Delivery
 from billfold.kit.addresses import may_be_public
-from billfold.kit.errors import Refusal, Unusable
+from billfold.kit.errors import Refusal, Unavailable, Unusable
 from billfold.settings import load
 from tests.desk import EVENTS, START, V3, vendor_of
 from tests.receiver import Receiver
@@ -71,6 +74,25 @@ def test_why_nothing_was_answered_is_logged(desk):
     desk.advance(seconds=1)
     ((status, answer, failure, _),) = logged(desk)
     assert (status, answer) == (None, "") and "ClientConnectorError" in failure
+
+
+@pytest.mark.parametrize("missing", [errno.EMFILE, errno.ENFILE, errno.ENOMEM])
+def test_what_is_missing_here_is_no_failure_of_the_receiver(desk, monkeypatch, missing):
+    """Of this machine's files or memory."""
+
+    def refuse(address):
+        raise OSError(missing, os.strerror(missing))
+
+    async def post():
+        poster = Poster(public_only=True)
+        try:
+            await poster.post("http://127.0.0.1:9/hook", b"{}", {})
+        finally:
+            await poster.close()
+
+    monkeypatch.setattr(posts, "_public_socket", refuse)
+    with pytest.raises(Unavailable, match=os.strerror(missing)):
+        desk.runner.run(post())
 
 
 def test_an_answer_is_read_to_a_bound(desk):

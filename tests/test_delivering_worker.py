@@ -11,6 +11,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from billfold.door.posts import Poster
 from billfold.events import delivery
 from billfold.events.outbox import Delivery, DeliveryState, Event
 from billfold.kit import agenda, worker
@@ -107,6 +108,23 @@ def test_for_the_databases_trouble_nothing_is_sent_again(desk, receivers, monkey
     assert tried["units"] > 5
     for receiver, _ in receivers:
         assert len(receiver.got) == 8
+
+
+def test_what_could_not_be_sent_from_here_waits_and_counts_as_no_attempt(desk, receivers, monkeypatch):
+    monkeypatch.setattr(agenda, "TROUBLE_PAUSE", agenda.TROUBLE_PAUSE / 50)
+    post, tried = Poster.post, Counter()
+
+    async def out_of_files(*about, **options):
+        tried["posts"] += 1
+        if tried["posts"] <= 3:
+            raise Unavailable("no connection can be opened")
+        return await post(*about, **options)
+
+    monkeypatch.setattr(Poster, "post", out_of_files)
+    desk.vendor()
+    works(desk, 2)
+    assert tried["posts"] == 5
+    assert {each.attempts for each in desk.reads(lambda work: work.rows(Delivery))} == {1}
 
 
 # What is leased and not begun

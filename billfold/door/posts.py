@@ -10,11 +10,14 @@ from typing import Any
 
 from billfold.events.delivery import ANSWER_SECONDS_MAX, Answered
 from billfold.kit.addresses import may_be_public
+from billfold.kit.errors import Unavailable
 
 ANSWER_BYTES_MAX = 64 * 1024
 # For the log of deliveries.
 KEPT_BYTES_MAX = 4 * 1024
 USER_AGENT = "Billfold"
+# Files of this process or of this machine, and memory.
+OUT_OF = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
 class Poster:
@@ -28,7 +31,8 @@ class Poster:
     async def post(
         self, url: str, body: bytes, headers: dict[str, str], verified: bool = True
     ) -> Answered:
-        """What came of it; `verified` asks for a certificate that somebody has signed."""
+        """What came of it; `verified` asks for a certificate that somebody has signed. Raises
+        Unavailable for what is missing here, which is no failure of the receiver's."""
         import aiohttp
 
         if self._session is None:
@@ -44,6 +48,8 @@ class Poster:
         except TimeoutError:
             failure = f"no answer within {ANSWER_SECONDS_MAX} seconds"
         except (aiohttp.ClientError, OSError, ValueError) as error:
+            if getattr(error, "errno", None) in OUT_OF:
+                raise Unavailable(f"no connection can be opened: {error}") from error
             failure = f"{type(error).__name__}: {error}"[:500]
         return Answered(None, failure, milliseconds=_since(began))
 

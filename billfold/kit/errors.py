@@ -152,7 +152,8 @@ class Unusable(Exception):
 
 
 class Unavailable(Exception):
-    """The database could not do it; nothing happened, and it may be asked again (503)."""
+    """The database, or this machine, could not do it; nothing happened, and it may be asked again
+    (503)."""
 
 
 class OutOfPatience(Unavailable):
