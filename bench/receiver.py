@@ -1,8 +1,8 @@
 """A subscriber's server that costs next to nothing: `python -m bench.receiver PORT`.
 
-What it does with a notification is the first part of the path: `well` answers 200, `slow` too but
-later, `broken` 500, and `hang` never. `GET /counts` is who got how many, `GET /arrivals` what and when
-by this machine's clock, and `DELETE /arrivals` forgets.
+What it does with a notification is the first part of the path: `well` answers 200, `slow` and
+`slower` too but later, `broken` 500, and `hang` never. `GET /counts` is who got how many,
+`GET /arrivals` what and when by this machine's clock, and `DELETE /arrivals` forgets.
 """
 
 import asyncio
@@ -14,10 +14,13 @@ from collections import defaultdict
 import uvloop
 
 from bench.load import HEALTH
+from billfold.cli_data import open_many_files
 
 EVENT_ID = b'"eventId":"'
 UUID_LENGTH = 36
-SLOW_SECONDS = 0.05
+# How many may be about to connect.
+WAITING_MAX = 1_024
+LATER_SECONDS = {"slow": 0.05, "slower": 4.0}
 arrivals: dict[str, list[tuple[str, float]]] = defaultdict(list)
 
 
@@ -51,8 +54,8 @@ class Connection(asyncio.Protocol):
         at = body.index(EVENT_ID) + len(EVENT_ID)
         arrivals[path].append((body[at : at + UUID_LENGTH].decode(), time.time()))
         does = path.split("/")[1]
-        if does == "slow":
-            asyncio.get_running_loop().call_later(SLOW_SECONDS, self._answer, 200)
+        if does in LATER_SECONDS:
+            asyncio.get_running_loop().call_later(LATER_SECONDS[does], self._answer, 200)
         elif does != "hang":
             self._answer(200 if does == "well" else 500)
         return None
@@ -69,7 +72,9 @@ def _length(head: bytes) -> int:
 
 
 async def serve(port: int) -> None:
-    server = await asyncio.get_running_loop().create_server(Connection, "127.0.0.1", port)
+    open_many_files()
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(Connection, "127.0.0.1", port, backlog=WAITING_MAX)
     await server.serve_forever()
 
 
