@@ -9,7 +9,7 @@ import uvloop
 
 from billfold.door.posts import Poster
 from billfold.events.delivery import WELL
-from billfold.kit.agenda import LANE_MAX
+from billfold.kit.agenda_items import LANE_MAX
 from billfold.kit.secrets import SIGNATURE_HEADER, signature
 
 KEY = "k" * 40

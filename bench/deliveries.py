@@ -25,7 +25,7 @@ from billfold.events import outbox
 from billfold.events.catalog import VERSIONS
 from billfold.events.subscriptions import Subscription, Wanted
 from billfold.kit import agenda
-from billfold.kit.agenda import AgendaItem
+from billfold.kit.agenda_items import AgendaItem
 from billfold.kit.work import Work
 from billfold.settings import Settings
 

@@ -45,7 +45,7 @@ from billfold.events.outbox import DELIVER, write_events
 from billfold.events.payloads_v3 import render
 from billfold.examples import EXAMPLES
 from billfold.funding import bank_accounts_v3
-from billfold.kit import agenda, secrets, travel, worker
+from billfold.kit import agenda, agenda_items, secrets, travel, worker
 from billfold.kit.addresses import name_in
 from billfold.kit.database import open_database
 from billfold.kit.environment import Environment, claim, stored_now
@@ -227,7 +227,7 @@ class Site:
     async def _metrics(self, request: Request) -> Response:
         try:
             parked, late_seconds = await self.environment.read(
-                lambda work: (agenda.parked(work), agenda.late_seconds(work))
+                lambda work: (agenda_items.parked(work), agenda_items.late_seconds(work))
             )
         except Unavailable:
             parked, late_seconds = None, 0.0

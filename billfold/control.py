@@ -16,7 +16,7 @@ from billfold.door.gates import CONTROL
 from billfold.door.operations import Operations
 from billfold.door.wire import Nothing, Stamp, Wire, stamp
 from billfold.environments.listed import Listed
-from billfold.kit import agenda, travel
+from billfold.kit import agenda_items, travel
 from billfold.kit.clock import real
 from billfold.kit.environment import (
     CLOCK_ID,
@@ -189,7 +189,7 @@ def get_clock(work: Work) -> ClockView:
     view = ClockView(stamp(work.now), stored.frozen, {}, 0)
     if stored.walking_to:
         view.walking_to = stamp(stored.walking_to)
-        view.left = agenda.planned(work, stored.walking_to)
+        view.left = agenda_items.planned(work, stored.walking_to)
     return view
 
 

@@ -10,7 +10,7 @@ import pytest
 from billfold import demo_world
 from billfold.app import Billfold, check
 from billfold.kit import agenda, travel
-from billfold.kit.agenda import AgendaItem
+from billfold.kit.agenda_items import AgendaItem
 from billfold.kit.clock import real, stamp
 from billfold.kit.environment import set_clock
 from billfold.kit.errors import Unavailable, Unusable

@@ -14,7 +14,7 @@ import pytest
 from billfold.door.posts import Poster
 from billfold.events import delivery
 from billfold.events.outbox import Delivery, DeliveryState, Event
-from billfold.kit import agenda, worker
+from billfold.kit import agenda, agenda_items, worker
 from billfold.kit.clock import real
 from billfold.kit.environment import Environment
 from billfold.kit.errors import Unavailable
@@ -130,11 +130,11 @@ def test_what_could_not_be_sent_from_here_waits_and_counts_as_no_attempt(desk, r
 # What is leased and not begun
 
 
-def taken(desk) -> list[agenda.AgendaItem]:
+def taken(desk) -> list[agenda_items.AgendaItem]:
     return desk.runner.run(agenda.take_due(desk.environment, 100))
 
 
-def attempts(desk, *items: agenda.AgendaItem) -> list[tuple]:
+def attempts(desk, *items: agenda_items.AgendaItem) -> list[tuple]:
     async def all_of_them() -> list[tuple]:
         async with asyncio.timeout(10):
             return await asyncio.gather(*(agenda.attempt(desk.environment, each) for each in items))

@@ -10,8 +10,8 @@ from billfold import demo_world
 from billfold.events import delivery, subscriptions
 from billfold.events.delivery import Answered, Sent
 from billfold.events.outbox import Delivery
-from billfold.kit import agenda, worker
-from billfold.kit.agenda import AgendaItem
+from billfold.kit import agenda, agenda_items, worker
+from billfold.kit.agenda_items import AgendaItem
 from billfold.kit.clock import real
 from tests.desk import START
 from tests.receiver import Receiver
@@ -88,7 +88,7 @@ def test_two_workers_at_once_keep_to_the_same_few(desk):
         return await asyncio.gather(*(agenda.take_due(desk.environment, 100) for _ in range(6)))
 
     taken = [item.id for some in desk.runner.run(both()) for item in some]
-    assert len(taken) == len(set(taken)) == agenda.LANE_MAX
+    assert len(taken) == len(set(taken)) == agenda_items.LANE_MAX
 
 
 def test_a_dead_receiver_keeps_nobody_waiting(sqlite_url, open_desk, monkeypatch):
@@ -169,7 +169,7 @@ def test_more_is_leased_ahead_when_half_is_done():
     assert [leases(left, quick) for left in (15, 9)] == [{}, {}]
     assert [leases(left, quick) for left in (8, 0)] == [{"lane": agenda.AHEAD_MAX}] * 2
     for late in (slow, Answered(500, milliseconds=5), Answered(None, "refused"), None):
-        assert [leases(left, late) for left in (15, 3)] == [{"lane": agenda.LANE_MAX}] * 2
+        assert [leases(left, late) for left in (15, 3)] == [{"lane": agenda_items.LANE_MAX}] * 2
 
 
 def test_what_is_leased_ahead_is_not_sent_once_it_is_not_wanted(sqlite_url, open_desk):
@@ -204,7 +204,7 @@ def test_what_is_leased_ahead_is_not_sent_once_it_is_not_wanted(sqlite_url, open
 
     desk.runner.run(work())
     desk.runner.run(receiver.close())
-    assert ahead[0] > 2 * agenda.LANE_MAX
-    assert 20 <= len(receiver.got) <= 20 + 2 * agenda.LANE_MAX
+    assert ahead[0] > 2 * agenda_items.LANE_MAX
+    assert 20 <= len(receiver.got) <= 20 + 2 * agenda_items.LANE_MAX
     states = Counter(each.state for each in desk.reads(lambda work: work.connection.where(Delivery)))
     assert states == {"DELIVERED": len(receiver.got), "STOPPED": 60 - len(receiver.got)}

@@ -13,7 +13,7 @@ from billfold import demo_world
 from billfold.access import messages
 from billfold.access.messages import Channel, Message, Outgoing
 from billfold.kit import agenda
-from billfold.kit.agenda import AgendaItem
+from billfold.kit.agenda_items import AgendaItem
 from billfold.kit.environment import set_clock, stored_clock
 from tests.desk import START, V3
 

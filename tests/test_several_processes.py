@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from billfold.events.outbox import Event
-from billfold.kit.agenda import AgendaItem
+from billfold.kit.agenda_items import AgendaItem
 from tests.desk import V3, bill_of, vendor_of
 from tests.proof.clients import CODE, FUNDING
 from tests.proof.fleet import come_near_to_the_next_step

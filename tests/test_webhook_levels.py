@@ -15,7 +15,7 @@ from billfold.access import credentials, organizations, sessions
 from billfold.events.catalog import SPEND_TYPES, TYPES
 from billfold.events.outbox import Delivery
 from billfold.events.samples_v3 import ENTITY_OF
-from billfold.kit import agenda, worker
+from billfold.kit import agenda_items, worker
 from billfold.kit.secrets import digest
 from billfold.kit.work import Caller
 from tests.desk import EVENTS, START, V3, vendor_of
@@ -536,4 +536,4 @@ def test_two_workers_share_the_lanes(copied_postgres_url, open_desk):
         ids = [body["metadata"]["eventId"] for body in receiver.bodies]
         assert len(ids) == len(set(ids)) == 30
         desk.runner.run(receiver.close())
-    assert max(most) <= agenda.LANE_MAX
+    assert max(most) <= agenda_items.LANE_MAX

@@ -11,7 +11,7 @@ import pytest
 
 from billfold import demo_world
 from billfold.events.outbox import Delivery, Event
-from billfold.kit.agenda import AgendaItem
+from billfold.kit.agenda_items import AgendaItem
 from billfold.kit.idempotency import IdempotencyKey
 from tests.desk import CONTROL, EVENTS, START, V3, bill_of, vendor_of
 from tests.receiver import Receiver

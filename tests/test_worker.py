@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from billfold import demo_world
-from billfold.kit import agenda, database, worker
-from billfold.kit.agenda import AgendaItem
+from billfold.kit import agenda, agenda_items, database, worker
+from billfold.kit.agenda_items import AgendaItem
 from billfold.kit.batches import to_the_end
 from billfold.kit.environment import stored_clock
 from tests.desk import START
@@ -30,7 +30,7 @@ def done(desk, monkeypatch) -> list[str]:
             if not agenda.finish(work, item):
                 return []
             goes_on = environment.room and not stored_clock(work).walking_to
-            lanes = {item.lane: agenda.LANE_MAX} if goes_on else {}
+            lanes = {item.lane: agenda_items.LANE_MAX} if goes_on else {}
             return agenda.follow(work, lanes).get(item.lane, [])
 
         following = await to_the_end(asyncio.ensure_future(environment.write(unit, item.caller)))
@@ -70,11 +70,11 @@ def test_a_lane_is_gone_through_in_order_by_four(desk, done):
     assert sorted(done, key=int) == [str(number) for number in range(30)]
     numbers = [int(number) for number in done]
     late = [sum(later < number for later in numbers[place:]) for place, number in enumerate(numbers)]
-    assert max(late) < 2 * agenda.LANE_MAX  # Those that were at work at the same time.
+    assert max(late) < 2 * agenda_items.LANE_MAX  # Those that were at work at the same time.
     # But the first of all are taken, the others are gone on with; now and then another finds none that
     # is free at its moment.
     taken = set(done) - {each.subject_id for _, following in desk.followed for each in following}
-    assert taken >= {"0", "1", "2", "3"} and len(taken) < 2 * agenda.LANE_MAX
+    assert taken >= {"0", "1", "2", "3"} and len(taken) < 2 * agenda_items.LANE_MAX
     assert desk.reads(everything) == []
 
 
@@ -158,10 +158,10 @@ def test_who_is_alone_in_a_lane_and_quick_leases_ahead(desk):
     # One that became slow is at what it has, and begins no more until few are left.
     for item in held[1:4]:
         desk.writes(lambda work, item=item: agenda.finish(work, item))
-    assert follows(desk, agenda.LANE_MAX, held) == []
+    assert follows(desk, agenda_items.LANE_MAX, held) == []
     for item in held[4:14]:
         desk.writes(lambda work, item=item: agenda.finish(work, item))
-    assert follows(desk, agenda.LANE_MAX, held) == ["17"]
+    assert follows(desk, agenda_items.LANE_MAX, held) == ["17"]
 
 
 def test_no_more_is_leased_than_there_is_room_for(desk):
@@ -227,7 +227,7 @@ def test_what_is_in_flight_ends_before_the_worker_does(desk, done, monkeypatch):
 def test_what_comes_late_before_others_does_not_make_them_more(desk):
     """An item that is due earlier and written later is not the fifth at work."""
     plan(desk, "lane", 6)
-    assert len(take(desk)) == agenda.LANE_MAX
+    assert len(take(desk)) == agenda_items.LANE_MAX
     early = AgendaItem(
         "agi00000000000000000", demo_world.ORGANIZATION_ID, START, KIND, "early", lane="lane"
     )
@@ -240,4 +240,4 @@ def test_a_worker_minds_more_lanes_than_a_statement_names(sqlite_url, open_desk,
     desk = open_desk(sqlite_url)
     for number in range(7):
         plan(desk, f"lane {number}", 6)
-    assert len(take(desk)) == 7 * agenda.LANE_MAX
+    assert len(take(desk)) == 7 * agenda_items.LANE_MAX

@@ -13,7 +13,7 @@ import msgspec
 import sqlalchemy as sa
 
 from billfold.kit import agenda
-from billfold.kit.agenda import AgendaItem
+from billfold.kit.agenda_items import AgendaItem
 from billfold.kit.clock import real_nanoseconds
 from billfold.kit.environment import Environment
 from billfold.kit.errors import NO_MESSENGER, Refusal

@@ -23,7 +23,7 @@ from billfold import migrations
 from billfold.environments import listed
 from billfold.environments.listed import Listed, State
 from billfold.environments.sunset import Sunset, after
-from billfold.kit import agenda
+from billfold.kit import agenda_items
 from billfold.kit.database import Claim, place_of, said_by_driver
 from billfold.kit.environment import Environment, stored_clock
 from billfold.kit.errors import (
@@ -366,7 +366,7 @@ class Host:
 async def _is_late(site: Site) -> bool:
     """Whether something is due in it; one whose database does not answer is not."""
     try:
-        return bool(await site.environment.read(agenda.late_seconds))
+        return bool(await site.environment.read(agenda_items.late_seconds))
     except Unavailable:
         return False
 
@@ -374,7 +374,7 @@ async def _is_late(site: Site) -> bool:
 def _seconds_to_next(work: Work) -> float | None:
     """How long until something falls due; None where nothing does, or the clock stands."""
     stored = stored_clock(work)
-    due = agenda.first_due(work)
+    due = agenda_items.first_due(work)
     if due is None or stored.still is not None:
         return None
     return max((due - work.now).total_seconds(), 0.0)

@@ -20,8 +20,8 @@ from billfold.events import outbox, subscriptions
 from billfold.events.catalog import version_said
 from billfold.events.outbox import Delivery, DeliveryState, Event, said
 from billfold.events.subscriptions import Subscription
-from billfold.kit import agenda
-from billfold.kit.agenda import AgendaItem
+from billfold.kit import agenda, agenda_items
+from billfold.kit.agenda_items import AgendaItem
 from billfold.kit.batches import Batches, to_the_end
 from billfold.kit.clock import real
 from billfold.kit.environment import Environment, stored_clock
@@ -151,7 +151,7 @@ def make_deliverer(environment: Environment, send: Send) -> agenda.Handler:
     packing, recording = Batches(pack_all), Batches(record_all)
 
     async def deliver(_: Environment, item: AgendaItem) -> list[AgendaItem]:
-        gate = gates.setdefault(item.lane, asyncio.Semaphore(agenda.LANE_MAX))
+        gate = gates.setdefault(item.lane, asyncio.Semaphore(agenda_items.LANE_MAX))
         held[item.lane].add(item)
         try:
             async with gate:
@@ -275,7 +275,7 @@ def _lanes(done: list[Sent], held: dict[str, set[AgendaItem]]) -> dict[str, int]
     ended: dict[str, set[AgendaItem]] = defaultdict(set)
     for one in done:
         ended[one.item.lane].add(one.item)
-    lanes = dict.fromkeys((one.item.lane for one in done if not one.was_quick), agenda.LANE_MAX)
+    lanes = dict.fromkeys((one.item.lane for one in done if not one.was_quick), agenda_items.LANE_MAX)
     for lane, items in ended.items():
         left = filter(_in_time, held.get(lane, set()) - items)
         if lane not in lanes and sum(1 for _ in left) <= agenda.AHEAD_MAX // 2:

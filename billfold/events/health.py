@@ -12,7 +12,7 @@ from billfold.events import attempts as log
 from billfold.events.attempts import DeliveryAttempt
 from billfold.events.outbox import Delivery, DeliveryState
 from billfold.events.subscriptions import Subscription
-from billfold.kit import agenda
+from billfold.kit import agenda_items
 from billfold.kit.work import Work
 
 RECENT = timedelta(hours=24)
@@ -67,7 +67,7 @@ def of_subscription(work: Work, subscription: Subscription) -> Health:
     found = work.connection.values(COUNTED, **whose, since=work.now - RECENT)
     counts = dict.fromkeys(DeliveryState, 0) | dict(found)
     tried = work.connection.rows(Delivery, TRIED, whose)
-    waiting, due = agenda.waiting_in(work, subscription.id, WAITING_MAX)
+    waiting, due = agenda_items.waiting_in(work, subscription.id, WAITING_MAX)
     late = max(work.now - due, timedelta(0)) if due else timedelta(0)
     return Health(
         waiting, int(late.total_seconds()), counts[DeliveryState.DELIVERED],

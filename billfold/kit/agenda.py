@@ -19,17 +19,22 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from msgspec.structs import replace
 
+from billfold.kit.agenda_items import (
+    LANE_MAX,
+    AgendaItem,
+    alone,
+    first_in,
+    is_free,
+    waiting_lanes,
+)
 from billfold.kit.clock import real
 from billfold.kit.database import Connection, among, select_to_change
 from billfold.kit.environment import Environment, stored_clock
 from billfold.kit.errors import OutOfPatience, Unavailable
-from billfold.kit.tables import Record, table
-from billfold.kit.work import SYSTEM_USER, Caller, Work
+from billfold.kit.work import Work
 
 LEASE = timedelta(seconds=60)
 TAKEN_MAX = 100
-# Of one lane those at work are among its first few, whoever does them.
-LANE_MAX = 4
 # So many are leased by who is alone in a lane and gets through it quickly: one unit of work for more of
 # them. In fours, even if each takes as long as a delivery may, they are done before the lease is over.
 AHEAD_MAX = 16
@@ -42,99 +47,16 @@ T = TypeVar("T")
 log = logging.getLogger("billfold.agenda")
 
 
-@table(
-    "agenda", sa.Index("ix_agenda_due", "parked", "due", "id"),
-    sa.Index("ix_agenda_lane", "parked", "lane", "due", "id"), ids="agenda_item",
-)  # fmt: skip
-class AgendaItem(Record, frozen=True):
-    organization_id: str
-    due: datetime
-    kind: str
-    subject_id: str
-    # By the machine's clock: until then it is another's.
-    leased_until: datetime | None = None
-    failures: int = 0
-    parked: bool = False
-    failure: str | None = None
-    # Whose turn it takes; without one it is done as it falls due.
-    lane: str = ""
-
-    @property
-    def caller(self) -> Caller:
-        return Caller(self.organization_id, SYSTEM_USER, trusted=True)
-
-
 # Does an item, and may say with which ones of its lane to go on, which it has leased: they are not
 # lost when it is cancelled (`to_the_end`).
 Handler = Callable[[Environment, AgendaItem], Awaitable[list[AgendaItem] | None]]
-
-_IS_FREE = sa.or_(
-    AgendaItem.c.leased_until.is_(None),
-    AgendaItem.c.leased_until <= sa.bindparam("real", type_=AgendaItem.c.leased_until.type),
-)
-ALONE = (
-    sa.select(AgendaItem.c.id)
-    .where(AgendaItem.c.parked == sa.bindparam("parked"), AgendaItem.c.lane == "")
-    .where(AgendaItem.c.due <= sa.bindparam("until"))
-    .where(_IS_FREE)
-    .order_by(AgendaItem.c.due, AgendaItem.c.id)
-    .limit(sa.bindparam("most", type_=sa.Integer))
-)
-
-
-def _first_in_lanes() -> sa.Select:
-    """The first few of each lane, whoever is at them; from lane to lane by the index, however many
-    items each has."""
-
-    def next_lane(after: Any) -> Any:
-        each = AgendaItem.table.alias()
-        return (
-            sa.select(sa.func.min(each.c.lane))
-            .where(each.c.parked == sa.bindparam("parked"), each.c.lane > after)
-            .scalar_subquery()
-        )
-
-    lanes = sa.select(next_lane("").label("lane")).cte("lanes", recursive=True)
-    lanes = lanes.union_all(sa.select(next_lane(lanes.c.lane)).where(lanes.c.lane.is_not(None)))
-
-    def place(number: int) -> Any:
-        each = AgendaItem.table.alias()
-        id = (
-            sa.select(each.c.id)
-            .where(each.c.parked == sa.bindparam("parked"), each.c.lane == lanes.c.lane)
-            .where(each.c.due <= sa.bindparam("until"))
-            .order_by(each.c.due, each.c.id)
-            .limit(1)
-            .offset(number)
-            .correlate(lanes)
-            .scalar_subquery()
-        )
-        return sa.select(id.label("id")).select_from(lanes)
-
-    first = sa.union_all(*map(place, range(LANE_MAX))).subquery()
-    return sa.select(first.c.id).where(first.c.id.is_not(None))
-
-
-IN_LANES = _first_in_lanes()
-HEAD = (
-    sa.select(AgendaItem.table)
-    .where(AgendaItem.c.parked == sa.bindparam("parked"))
-    .where(AgendaItem.c.lane == sa.bindparam("lane"))
-    .where(AgendaItem.c.due <= sa.bindparam("until"))
-    .order_by(AgendaItem.c.due, AgendaItem.c.id)
-    .limit(sa.bindparam("most", type_=sa.Integer))
-)
-
-
-@lru_cache
-def _free(size: int) -> sa.Select:
-    return sa.select(AgendaItem.table).where(among(AgendaItem.c.id, size), _IS_FREE)
 
 
 @lru_cache
 def _taken(size: int) -> sa.Select:
     """Another worker's items are passed over, not waited for."""
-    return _free(size).with_only_columns(AgendaItem.c.id).with_for_update(skip_locked=True)
+    found = sa.select(AgendaItem.c.id).where(among(AgendaItem.c.id, size), is_free(AgendaItem.c))
+    return found.with_for_update(skip_locked=True)
 
 
 @lru_cache
@@ -144,23 +66,6 @@ def _leases(size: int) -> sa.Select:
     return found.order_by(AgendaItem.c.id).with_for_update(key_share=True)
 
 
-_IN_LANE = (
-    sa.select(AgendaItem.c.due)
-    .where(AgendaItem.c.parked == sa.bindparam("parked"))
-    .where(AgendaItem.c.lane == sa.bindparam("lane"))
-    .order_by(AgendaItem.c.due, AgendaItem.c.id)
-    .limit(sa.bindparam("most", type_=sa.Integer))
-    .subquery()
-)
-WAITING = sa.select(sa.func.count(), sa.func.min(_IN_LANE.c.due, type_=AgendaItem.c.due.type))
-PARKED = sa.select(sa.func.count()).where(AgendaItem.c.parked == sa.bindparam("parked"))
-PLANNED = PARKED.where(AgendaItem.c.due <= sa.bindparam("until"))
-FIRST = (
-    sa.select(AgendaItem.table)
-    .where(AgendaItem.c.parked == sa.bindparam("parked"))
-    .order_by(AgendaItem.c.due, AgendaItem.c.id)
-    .limit(1)
-)
 ENDED = (
     sa.delete(AgendaItem.table)
     .where(AgendaItem.c.id == sa.bindparam("id"))
@@ -212,44 +117,12 @@ def write_plans(work: Work) -> bool:
     return any(due <= work.now for _, due, *_ in planned)
 
 
-def first_due(work: Work) -> datetime | None:
-    """The due moment of what comes next, whoever may be doing it."""
-    found = work.connection.rows(AgendaItem, FIRST, {"parked": False})
-    return found[0].due if found else None
-
-
-def parked(work: Work) -> int:
-    """How many items have failed so often that nobody tries them any more."""
-    ((count,),) = work.connection.values(PARKED, parked=True)
-    return count
-
-
-def late_seconds(work: Work) -> float:
-    """For how long the first item has been due, whoever may be doing it; 0 when none is."""
-    stored_clock(work)
-    due = first_due(work)
-    return max((work.now - due).total_seconds(), 0.0) if due else 0.0
-
-
-def waiting_in(work: Work, lane: str, most: int) -> tuple[int, datetime | None]:
-    """How many items a lane has, counted up to so many, and when the first of them is due."""
-    values = {"parked": False, "lane": lane, "most": most}
-    ((count, due),) = work.connection.values(WAITING, **values)
-    return count, due
-
-
-def planned(work: Work, until: datetime) -> int:
-    """How many items are to be done until then; what they plan in their turn comes on top."""
-    ((count,),) = work.connection.values(PLANNED, parked=False, until=until)
-    return count
-
-
 def take(work: Work, until: datetime, most: int) -> list[AgendaItem]:
     """Lease items that are due; several workers may, and each gets others.
 
     Of a lane, however long, only the first few are at work, so that a receiver who is slow or dead
     holds up nobody but itself; among lanes who has waited longest comes first."""
-    return _begin(work, _due(work, until, most), until)
+    return _begin(work, waiting_lanes(work, until, most), until, most)
 
 
 def follow(
@@ -258,8 +131,8 @@ def follow(
     """Lease what comes next in lanes of which something was finished in this unit, for which there is
     room: LANE_MAX are at work then, or as many as said, if who asks had `held` all that are."""
     found, ahead = [], []
-    for lane, most in lanes.items():
-        near, far, busy = _next_in(work, lane, work.now, most)
+    for lane, first in _first_in(work, lanes, work.now).items():
+        near, far, busy = _next_of(first, lanes[lane])
         found += near
         ahead += far if all(item in held for item in busy) else []
     following: dict[str, list[AgendaItem]] = {}
@@ -268,28 +141,22 @@ def follow(
     return following
 
 
-def _due(work: Work, until: datetime, most: int) -> list[AgendaItem]:
-    """What might be begun, in its order."""
-    values = {"parked": False, "until": until, "real": real(), "most": most}
-    found = [*work.connection.values(ALONE, **values), *work.connection.values(IN_LANES, **values)]
-    items = work.connection.rows_among(AgendaItem, _free, [id for (id,) in found], real=real())
-    return sorted(items, key=_turn)[:most]
+def _begin(work: Work, lanes: list[str], until: datetime, most: int) -> list[AgendaItem]:
+    found = alone(work, until, most)
+    for first in _first_in(work, dict.fromkeys(lanes, LANE_MAX), until).values():
+        found += _next_of(first, LANE_MAX)[0]
+    return _lease(work, sorted(found, key=_turn)[:most])
 
 
-def _begin(work: Work, due: list[AgendaItem], until: datetime) -> list[AgendaItem]:
-    """Lease those of them that may be begun still."""
-    ids = {item.id for item in due}
-    found = [item for item in due if not item.lane]
-    for lane in dict.fromkeys(item.lane for item in due if item.lane):
-        found += [item for item in _next_in(work, lane, until, LANE_MAX)[0] if item.id in ids]
-    return _lease(work, found)
+def _first_in(work: Work, lanes: dict[str, int], until: datetime) -> dict[str, list[AgendaItem]]:
+    """Enough of each lane to find so many: before those at whom somebody is one may have come late."""
+    return first_in(work, list(lanes), until, max(lanes.values(), default=0) + LANE_MAX)
 
 
-def _next_in(work: Work, lane: str, until: datetime, most: int) -> tuple[list[AgendaItem], ...]:
+def _next_of(first: list[AgendaItem], most: int) -> tuple[list[AgendaItem], ...]:
     """Of those that come first in a lane: who makes up LANE_MAX with whom somebody is at, who then
-    makes up so many, and at whom somebody is. Before these something may have come late."""
-    now, values = real(), {"parked": False, "lane": lane, "until": until, "most": most + LANE_MAX}
-    first = work.connection.rows(AgendaItem, HEAD, values)
+    makes up so many, and at whom somebody is."""
+    now = real()
     free = [item for item in first if item.leased_until is None or item.leased_until <= now]
     busy = [item for item in first if item.leased_until and item.leased_until > now]
     few = max(LANE_MAX - len(busy), 0)
@@ -336,16 +203,20 @@ async def run_due(environment: Environment) -> int:
 async def take_due(environment: Environment, most: int) -> list[AgendaItem]:
     """Lease what is due; nothing during a jump, which does it in order itself."""
 
-    def look(work: Work) -> list[AgendaItem]:
-        return [] if stored_clock(work).walking_to else _due(work, work.now, most)
+    def look(work: Work) -> tuple[list[str], bool]:
+        if stored_clock(work).walking_to:
+            return [], False
+        lanes = waiting_lanes(work, work.now, most)
+        return lanes, bool(lanes or alone(work, work.now, 1))
 
     def take_now(work: Work) -> list[AgendaItem]:
-        return [] if stored_clock(work).walking_to else _begin(work, due, work.now)
+        return [] if stored_clock(work).walking_to else _begin(work, lanes, work.now, most)
 
-    # Asked by a read first: a worker with nothing to do writes nothing.
-    if most <= 0 or not (due := await environment.read(look)):
+    if most <= 0:
         return []
-    return await environment.write(take_now)
+    # Asked by a read first: a worker with nothing to do writes nothing.
+    lanes, any_due = await environment.read(look)
+    return await environment.write(take_now) if any_due else []
 
 
 async def do(environment: Environment, item: AgendaItem) -> bool:

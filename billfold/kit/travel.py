@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from billfold.kit import agenda
-from billfold.kit.agenda import AgendaItem
+from billfold.kit import agenda, agenda_items
+from billfold.kit.agenda_items import AgendaItem
 from billfold.kit.clock import offset_to, real, stamp
 from billfold.kit.environment import (
     Environment,
@@ -60,7 +60,9 @@ async def to(environment: Environment, moment: datetime) -> Journey:
 
 async def to_next(environment: Environment) -> Journey:
     """Walk to the next due item and do what is due at that moment."""
-    return await _walk(environment, lambda work: max(agenda.first_due(work) or work.now, work.now))
+    return await _walk(
+        environment, lambda work: max(agenda_items.first_due(work) or work.now, work.now)
+    )
 
 
 async def freeze(environment: Environment, frozen: bool) -> Journey:
@@ -165,7 +167,7 @@ def _take_now(work: Work, until: datetime) -> tuple[list[AgendaItem], bool]:
     """Also says whether something that is due is in another worker's hands."""
     held_clock(work)
     lease = {"walk_lease": real() + WALK_LEASE}
-    due = agenda.first_due(work)
+    due = agenda_items.first_due(work)
     if due is None or due > until:
         return [], False
     items = agenda.take(work, due, TAKEN_MAX)

@@ -230,8 +230,8 @@ class Work:
 
     def missing(self, ids: Iterable[str]) -> set[str]:
         """Those of some ids of any kind that are no row of the caller's, one query a table."""
-        known, organization_id = self.known.of(self.clock_state[0]), self.organization_id
-        wanted = {id for id in ids if (organization_id, id) not in known and id not in self._born}
+        mine = self.organization_id
+        wanted = {id for id in ids if id not in self._born and not self._known((mine, id))}
         by_record: dict[type[Record], list[str]] = {}
         for id in wanted:
             record = RECORDS.get(id[:PREFIX_LENGTH])
@@ -239,10 +239,9 @@ class Work:
                 by_record.setdefault(record, []).append(id)
         for record, some in by_record.items():
             self._written(record)
-            found = self._ids_among(record, some)
-            wanted -= found
+            wanted -= (found := self._ids_among(record, some))
             if record.lasting:
-                self.learnt.update(((organization_id, id), True) for id in found)
+                self.learnt.update(((mine, id), True) for id in found)
         return wanted
 
     def settled(self, record: type[R], **equal) -> list[R]:
@@ -251,7 +250,7 @@ class Work:
         if self.stirs:
             return self.rows(record, **equal)
         key = (self.organization_id, record, *equal.items())
-        found = self.known.of(self.clock_state[0]).get(key)
+        found = self._known(key)
         if found is None:
             found = self.learnt[key] = self.rows(record, **equal)
         return found
@@ -260,10 +259,15 @@ class Work:
         """Something of the caller's organization that never changes once it is there: found once by
         every process. What is not there (None) is looked for again."""
         key = (self.organization_id, what)
-        found = self.known.of(self.clock_state[0]).get(key)
+        found = self._known(key)
         if found is None and (found := find()) is not None:
             self.learnt[key] = found
         return found
+
+    def _known(self, key: tuple) -> Any:
+        """What the process knows of it, or this unit has just learnt."""
+        found = self.known.of(self.clock_state[0]).get(key)
+        return self.learnt.get(key) if found is None else found
 
     # Writing
 
@@ -379,16 +383,13 @@ class Work:
             families[name] = family
         return families[name]
 
-    def _among(
-        self, record: type[R], ids: list[str], select: Callable = select_among, name: str = "id"
-    ) -> list[R]:
-        statement, owner = partial(select, record, name), self.organization_id
-        return self.connection.rows_among(record, statement, ids, organization_id=owner)
+    def _among(self, record: type[R], ids: list[str], select=select_among, name="id") -> list[R]:
+        owner = {"organization_id": self.organization_id}
+        return self.connection.rows_among(record, partial(select, record, name), ids, **owner)
 
-    def _ids_among(self, record: type[Record], ids: list[str], name: str = "id") -> set[str]:
-        statement, owner = partial(select_among, record, name, only="id"), self.organization_id
-        found = self.connection.values_among(statement, ids, organization_id=owner)
-        return {id for (id,) in found}
+    def _ids_among(self, record: type[Record], ids: list[str], name="id") -> set[str]:
+        select, owner = partial(select_among, record, name, only="id"), self.organization_id
+        return {id for (id,) in self.connection.values_among(select, ids, organization_id=owner)}
 
     def _one(self, record: type[R], id: str, select, missing: Problem) -> R:
         statement = select(record, "id", "organization_id")

@@ -6,7 +6,8 @@ from collections import Counter
 from contextlib import suppress
 
 from billfold.kit import agenda
-from billfold.kit.agenda import TAKEN_MAX, AgendaItem
+from billfold.kit.agenda import TAKEN_MAX
+from billfold.kit.agenda_items import AgendaItem
 from billfold.kit.environment import Environment
 from billfold.kit.errors import Unavailable
 from billfold.kit.work import Work

@@ -9,7 +9,7 @@ from billfold import demo_world
 from billfold.access.sessions import Session
 from billfold.events.outbox import Delivery, Event, said
 from billfold.events.subscriptions import Subscription
-from billfold.kit.agenda import AgendaItem
+from billfold.kit.agenda_items import AgendaItem
 from billfold.kit.secrets import digest
 from billfold.kit.work import Work
 from billfold.payables.bills import Bill, lines_of

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from billfold import demo_world
 from billfold.events.outbox import Delivery, Event, said
 from billfold.events.subscriptions import Subscription
-from billfold.kit.agenda import AgendaItem
+from billfold.kit.agenda_items import AgendaItem
 from billfold.kit.work import Work
 from billfold.payables.bills import Bill
 from billfold.payables.vendors import Vendor
