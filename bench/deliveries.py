@@ -27,6 +27,7 @@ from billfold.events.subscriptions import Subscription, Wanted
 from billfold.kit import agenda
 from billfold.kit.agenda_items import AgendaItem
 from billfold.kit.work import Work
+from billfold.kit.worker import FLYING_MAX
 from billfold.settings import Settings
 
 NOTIFICATIONS, SHARE_MIN, GROWTH_MAX = 20_000, 0.5, 1.1
@@ -34,7 +35,7 @@ TARGETS, MANY_TARGETS = 10, 50
 FAILING, FAILING_ROUNDS, KEPT_MIN = ("hang", "refuse", "broken"), 3, 0.9
 EVENTS_A_SECOND, EVENTS, ARRIVES_MILLISECONDS_MAX = 200, 2_000, 250
 BACKLOG, CLAIMED, CLAIM_TIMES_MAX = 100_000, 1_000, 1.5
-# By fours they are twice as many at once as two workers have in flight (`worker.FLYING_MAX`).
+# By fours they are as many as two workers have in flight.
 SLOWER_TARGETS, WORKERS_TIMES_MIN = 2_048, 1.6
 SECONDS_MAX = 300
 TYPE = "vendor.updated"
@@ -131,7 +132,8 @@ def _past_failing(report: Report, databases: Databases, receiver: Server, kind: 
         beside.append(rate(f"beside_{number}", failing))
         alone.append(rate(f"alone_{number}", []))
     kept = [rate / mean(around) for rate, *around in zip(beside, alone, alone[1:], strict=False)]
-    said = f"{median(beside):,.0f} a second, {spread(kept)} of {median(alone):,.0f} without them"
+    share = spread([100 * each for each in kept], "%")
+    said = f"{median(beside):,.0f} a second, {share} of {median(alone):,.0f} without them"
     report.judge(
         f"{len(healthy)} receivers beside one that hangs, one that refuses and one that answers 500, on"
         f" {kind}, {FAILING_ROUNDS} times", said, f"{KEPT_MIN:.0%}", median(kept) >= KEPT_MIN,
@@ -152,21 +154,21 @@ def _backlog(report: Report, data: Data, kind: str) -> None:
 
 
 def _two_workers(report: Report, databases: Databases, receiver: Server) -> None:
-    """Where the receivers are the limit, because they take longer than all that one worker has in
-    flight keeps it busy; and where the processor is, which two workers share."""
+    """Where receivers are so slow that what a worker may have in flight is the limit; and where the
+    processor is, which two workers share."""
     one, two = _by_workers(databases, receiver, "slower", SLOWER_TARGETS)
     report.judge(
-        f"two workers beside one, {SLOWER_TARGETS:,} receivers that take"
-        f" {LATER_SECONDS['slower']:.0f} s",
+        f"two workers beside one, {SLOWER_TARGETS:,} receivers that take {LATER_SECONDS['slower']:.0f}"
+        f" s, where the limit is the {FLYING_MAX:,} that each worker has in flight",
         f"{two:,.0f} a second beside {one:,.0f}, {two / one:.2f} times, none lost, none twice",
         f"{WORKERS_TIMES_MIN} times",
         two >= WORKERS_TIMES_MIN * one,
     )
     one, two = _by_workers(databases, receiver, "slow", MANY_TARGETS)
     report.say(
-        f"- two workers beside one, {MANY_TARGETS} receivers that take"
-        f" {LATER_SECONDS['slow'] * 1000:.0f} ms, where the two processors are the limit: {two:,.0f} a"
-        f" second beside {one:,.0f}, {two / one:.2f} times, none lost, none twice"
+        f"- no target: two workers beside one, {MANY_TARGETS} receivers that take"
+        f" {LATER_SECONDS['slow'] * 1000:.0f} ms, where the limit is the processors, which they share:"
+        f" {two:,.0f} a second beside {one:,.0f}, {two / one:.2f} times, none lost, none twice"
     )
 
 

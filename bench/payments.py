@@ -15,7 +15,7 @@ from billfold.payables.vendor_bank_accounts import VendorBankAccount
 from billfold.payables.vendors import Vendor
 
 AT_ONCE, TIMES_MIN = 50, 8
-# One that pays its fifty bills one after the other, and as many at the same time.
+# Each waits for an answer before it asks again; first the one, then all sixteen.
 CLIENTS = {"one client": 1, "16 clients": 16}
 # Fifty at once take longer, and what is on its way when the time is over does not count.
 SECONDS_TIMES = 2

@@ -8,6 +8,7 @@ import os
 import resource
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import replace
 from functools import wraps
 from typing import IO, TYPE_CHECKING, Annotated, Any, TypeVar
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from billfold.app import Billfold
     from billfold.kit.environment import Environment
 
-# Of a worker's 2,048 deliveries, each with a connection, and of as many clients; macOS gives no more.
+# For each environment a worker has up to 2,048 deliveries on their way, each on a connection, and keeps
+# idle ones for a few seconds; macOS gives no more.
 FILES = 10_240
 
 T = TypeVar("T")
@@ -83,7 +85,8 @@ def open_many_files() -> None:
     least, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = FILES if most == resource.RLIM_INFINITY else min(FILES, most)
     if least != resource.RLIM_INFINITY and least < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
+        with suppress(OSError, ValueError):  # Where it may not, it has as many as before.
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
 def claim_folder(settings: Settings) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from datetime import datetime
 from time import perf_counter
 
 import pytest
@@ -26,18 +27,16 @@ def desk(desk):
     return desk
 
 
-def plan(desk, lane: str, many: int, first: int = 0) -> None:
-    """So many of a lane, due now, in one order."""
+def plan(desk, lane: str, many: int, first: int = 0, due: datetime | None = None) -> None:
+    """So many of a lane, due now or then, in one order."""
 
     def do(work):
         for number in range(many):
             id = work.ids.new("agenda_item", work.now)
-            due = work.now
-            work.insert(
-                AgendaItem(
-                    id, demo_world.ORGANIZATION_ID, due, "event.deliver", str(first + number), lane=lane
-                )
-            )
+            organization_id, subject_id = demo_world.ORGANIZATION_ID, str(first + number)
+            when = due or work.now
+            item = AgendaItem(id, organization_id, when, "event.deliver", subject_id, lane=lane)
+            work.insert(item)
 
     desk.writes(do)
 

@@ -1,21 +1,40 @@
 """Many rows at once: PostgreSQL gets them in one text, and keeps each as if it had come alone."""
 
+import re
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from itertools import count
 from types import NoneType
 from typing import Annotated, get_args, get_origin, get_type_hints
+from unittest.mock import Mock
 
+import apsw
 import msgspec
+import psycopg
 import pytest
+import sqlalchemy as sa
 from msgspec.structs import replace
 
 import billfold.app  # noqa: F401 - its imports bring every table
+from billfold.kit import agenda
+from billfold.kit.agenda_items import AgendaItem
+from billfold.kit.database import (
+    IN_ONE,
+    delete_from,
+    select_among,
+    select_among_to_change,
+    set_in,
+)
+from billfold.kit.postgres import PostgresConnection
 from billfold.kit.tables import TABLES, Record
+from billfold.payables.bills import BillLine
+from billfold.payables.vendors import Vendor
 
 NASTY = "\"'\\ \t\n%s {} [] \N{SNOWMAN} \N{GRINNING FACE} null \\u0041"
 NUMBERS = count(1)
+COUNT = sa.select(sa.func.count()).select_from(TABLES["delivery_attempts"].table)
+ERRORS = (psycopg.IntegrityError, apsw.ConstraintError)
 
 
 class Undone(Exception):
@@ -47,6 +66,22 @@ def value(hint):
     return known.get(hint, number)
 
 
+def raw(work, record: type[Record], ids: list[str]) -> list[list]:
+    """What lies in the database, without what Python makes of it, and without the ids."""
+    names = ", ".join(f'"{name}"' for name in record.__struct_fields__ if name != "id")
+    mark = "?" if work.connection.driver.__class__.__module__ == "apsw" else "%s"
+    text = f"SELECT {names} FROM {record.table.name} WHERE id = {mark}"
+    return [list(map(str, work.connection.fetch(text, [id])[0])) for id in ids]
+
+
+def allow_any_reference(desk, work) -> None:
+    """Until this transaction is rolled back: to what is not there."""
+    if desk.environment.database.alone:
+        work.connection.driver.execute("PRAGMA defer_foreign_keys = ON")
+    else:
+        work.connection.execute("SET LOCAL session_replication_role = replica", [])
+
+
 def other(row: Record) -> Record:
     return replace(value(type(row)), id=row.id)
 
@@ -61,13 +96,15 @@ def test_many_rows_are_kept_as_one_is(desk, name):
 
     def write(work):
         connection, rows = work.connection, [value(record) for _ in range(12)]
-        if not desk.environment.database.alone:
-            # References to what is not there.
-            connection.execute("SET LOCAL session_replication_role = replica", [])
-        else:
-            connection.driver.execute("PRAGMA defer_foreign_keys = ON")
+        allow_any_reference(desk, work)
         connection.insert(record, rows)
         assert kept(work, rows) == rows
+        ids = [row.id for row in rows]
+        at_once = raw(work, record, ids)
+        connection.delete_all(record, ids)
+        for row in rows:
+            connection.insert(record, [row])
+        assert raw(work, record, ids) == at_once
         changed = list(map(other, rows))
         connection.update_all(record, names, [msgspec.structs.asdict(row) for row in changed])
         assert kept(work, rows) == changed
@@ -75,6 +112,69 @@ def test_many_rows_are_kept_as_one_is(desk, name):
 
     with pytest.raises(Undone):
         desk.writes(write)
+
+
+def test_what_is_equal_and_written_otherwise_stays_as_it_is_written(desk):
+    record = TABLES["bill_lines"]
+
+    def write(work):
+        allow_any_reference(desk, work)
+        rows = [value(record) for _ in range(12)]
+        work.connection.insert(record, rows)
+        digits = [Decimal("1." + "0" * number) for number in range(1, 13)]
+        changes = [{"quantity": each, "id": row.id} for row, each in zip(rows, digits, strict=True)]
+        work.connection.update_all(record, ["quantity"], changes)
+        found = [str(work.connection.first(record, id=row.id).quantity) for row in rows]
+        assert found == list(map(str, digits))
+        raise Undone
+
+    with pytest.raises(Undone):
+        desk.writes(write)
+
+
+def test_one_of_many_that_may_not_be_undoes_all(desk):
+    def insert(work, *more):
+        rows = [value(TABLES["delivery_attempts"]) for _ in range(11)]
+        work.connection.insert(TABLES["delivery_attempts"], [*rows, *more])
+        return rows[0]
+
+    first = desk.writes(insert)
+    with pytest.raises(ERRORS):
+        desk.writes(lambda work: insert(work, first))
+    found = desk.reads(lambda work: work.connection.values(COUNT))
+    assert found == [[11]]
+
+
+@pytest.mark.parametrize(("record", "statement"), [
+    (Vendor, select_among(Vendor, "id", IN_ONE)),
+    (Vendor, select_among_to_change(Vendor, "id", IN_ONE)),
+    (BillLine, select_among(BillLine, "bill_id", IN_ONE)),
+    (Vendor, set_in(Vendor, IN_ONE, "name")),
+    (AgendaItem, delete_from(AgendaItem, IN_ONE)),
+    (AgendaItem, agenda._leases(IN_ONE)),
+    (AgendaItem, agenda._taken(IN_ONE)),
+])  # fmt: skip
+def test_many_in_one_text_are_looked_up_one_by_one(copied_postgres_url, open_desk, record, statement):
+    """Also by the plan for any text, which PostgreSQL makes once for a connection."""
+    desk = open_desk(copied_postgres_url)
+
+    def write(work):
+        allow_any_reference(desk, work)
+        work.connection.insert(record, [value(record) for _ in range(2_000)])
+        numbers = count(1)
+        text = re.sub("%s", lambda _: f"${next(numbers)}", work.connection.compiled(statement).text)
+        lines = work.connection.driver.execute(f"EXPLAIN (GENERIC_PLAN) {text}").fetchall()
+        found = "\n".join(line for (line,) in lines)
+        assert "Index" in found and "Seq Scan" not in found, found
+        raise Undone
+
+    with pytest.raises(Undone):
+        desk.writes(write)
+
+
+def test_a_statement_is_compiled_once_for_all_connections():
+    first, second = PostgresConnection(Mock()), PostgresConnection(Mock())
+    assert first.compiled is second.compiled
 
 
 def test_rows_that_become_alike(desk):

@@ -1,6 +1,8 @@
 """The worker goes on with the next of a lane, minds its bounds, and gives back what it holds."""
 
 import asyncio
+from collections import Counter
+from datetime import timedelta
 
 import pytest
 
@@ -235,9 +237,27 @@ def test_what_comes_late_before_others_does_not_make_them_more(desk):
     assert take(desk) == []
 
 
-def test_a_worker_minds_more_lanes_than_a_statement_names(sqlite_url, open_desk, monkeypatch):
+def test_a_worker_minds_more_lanes_than_a_statement_names(desk, monkeypatch):
     monkeypatch.setattr(database, "NAMED_MAX", 8)
-    desk = open_desk(sqlite_url)
-    for number in range(7):
+    for number in range(2 * agenda_items.LANES_MAX + 3):
         plan(desk, f"lane {number}", 6)
-    assert len(take(desk)) == 7 * agenda_items.LANE_MAX
+    taken = Counter(item.lane for item in take(desk))
+    assert len(taken) == 2 * agenda_items.LANES_MAX + 3
+    assert set(taken.values()) == {agenda_items.LANE_MAX}
+
+
+def test_of_lanes_who_has_waited_longest_comes_first(desk):
+    """By when it is due, and what is due at one moment in the order in which it was planned."""
+    for lane in "cab":
+        plan(desk, lane, 1)
+    late, soon = START + timedelta(seconds=2), START + timedelta(seconds=1)
+    plan(desk, "late", 1, due=late)
+    plan(desk, "soon", 1, due=soon)
+
+    def lanes(most: int) -> list[str]:
+        return desk.reads(lambda work: agenda_items.waiting_lanes(work, late, most))
+
+    assert [lanes(most) for most in (1, 2)] == [["c"], ["c", "a"]]
+    assert lanes(9) == ["c", "a", "b", "soon", "late"]
+    assert [item.lane for item in desk.writes(lambda work: agenda.take(work, START, 2))] == ["c", "a"]
+    assert lanes(9) == ["b", "soon", "late"]

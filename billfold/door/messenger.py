@@ -17,6 +17,7 @@ from billfold.access.messages import Channel, Letter
 from billfold.door.posts import Poster
 from billfold.kit.addresses import is_loopback
 from billfold.kit.clock import real
+from billfold.kit.errors import Unavailable
 
 if TYPE_CHECKING:
     import aiosmtplib
@@ -61,7 +62,10 @@ class Messenger:
             headers["authorization"] = f"Bearer {self.carriers.sms_token}"
         asked = GatewayRequest(letter.id, letter.to, letter.channel, letter.text)
         body = msgspec.json.encode(asked)
-        answered = await self._poster.post(self.carriers.sms_url, body, headers)
+        try:
+            answered = await self._poster.post(self.carriers.sms_url, body, headers)
+        except Unavailable:
+            return "no connection could be opened"
         if answered.status is None:
             # Only the kind of error: its text may hold the URL, and that a token.
             return (answered.failure or "").partition(":")[0]

@@ -16,6 +16,9 @@ ANSWER_BYTES_MAX = 64 * 1024
 # For the log of deliveries.
 KEPT_BYTES_MAX = 4 * 1024
 USER_AGENT = "Billfold"
+# For how long an idle connection is kept: many a server closes one after five seconds, and what is sent
+# just then is lost.
+KEPT_SECONDS = 4
 # Files of this process or of this machine, and memory.
 OUT_OF = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
@@ -62,7 +65,7 @@ class Poster:
 
         options: dict[str, Any] = {"socket_factory": _public_socket} if self.public_only else {}
         # The agenda bounds what is in flight; waiting here would count as the receiver's slowness.
-        connector = aiohttp.TCPConnector(limit=0, **options)
+        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEPT_SECONDS, **options)
         return aiohttp.ClientSession(
             connector=connector,
             timeout=aiohttp.ClientTimeout(total=ANSWER_SECONDS_MAX),

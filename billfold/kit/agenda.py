@@ -131,7 +131,7 @@ def follow(
     """Lease what comes next in lanes of which something was finished in this unit, for which there is
     room: LANE_MAX are at work then, or as many as said, if who asks had `held` all that are."""
     found, ahead = [], []
-    for lane, first in _first_in(work, lanes, work.now).items():
+    for lane, first in _heads(work, lanes, work.now).items():
         near, far, busy = _next_of(first, lanes[lane])
         found += near
         ahead += far if all(item in held for item in busy) else []
@@ -143,12 +143,12 @@ def follow(
 
 def _begin(work: Work, lanes: list[str], until: datetime, most: int) -> list[AgendaItem]:
     found = alone(work, until, most)
-    for first in _first_in(work, dict.fromkeys(lanes, LANE_MAX), until).values():
+    for first in _heads(work, dict.fromkeys(lanes, LANE_MAX), until).values():
         found += _next_of(first, LANE_MAX)[0]
     return _lease(work, sorted(found, key=_turn)[:most])
 
 
-def _first_in(work: Work, lanes: dict[str, int], until: datetime) -> dict[str, list[AgendaItem]]:
+def _heads(work: Work, lanes: dict[str, int], until: datetime) -> dict[str, list[AgendaItem]]:
     """Enough of each lane to find so many: before those at whom somebody is one may have come late."""
     return first_in(work, list(lanes), until, max(lanes.values(), default=0) + LANE_MAX)
 
@@ -256,7 +256,8 @@ async def patiently(item: AgendaItem, do: Callable[[], Awaitable[T]]) -> T:
         except OutOfPatience:
             raise  # Who is patient for a part of it is so for all of it.
         except Unavailable as trouble:
-            log.error("agenda item %s waits: %s", item.id, trouble)
+            if pause == TROUBLE_PAUSE:  # There may be thousands, for minutes.
+                log.error("agenda item %s waits: %s", item.id, trouble)
             if real() + pause >= item.leased_until:
                 raise OutOfPatience(str(trouble)) from trouble
         await asyncio.sleep(pause.total_seconds())

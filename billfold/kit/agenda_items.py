@@ -16,8 +16,9 @@ from billfold.kit.work import SYSTEM_USER, Caller, Work
 
 # Of one lane those at work are among its first few, whoever does them.
 LANE_MAX = 4
-# Of how many lanes one statement tells who comes first.
-LANES_MAX = 16
+# Of how many lanes one statement tells who comes first. psycopg reads one anew each time that is longer
+# than 4,096 characters or has more than fifty arguments.
+LANES_MAX = 4
 
 
 @table(
@@ -71,21 +72,26 @@ def _waiting_lanes() -> sa.Select:
 
     lanes = sa.select(next_lane("").label("lane")).cte("lanes", recursive=True)
     lanes = lanes.union_all(sa.select(next_lane(lanes.c.lane)).where(lanes.c.lane.is_not(None)))
-    first = _first_of(lanes.c.lane, 2 * LANE_MAX).correlate(lanes).subquery()
-    free = is_free(first.c)
-    busy, waiting = sa.func.count(sa.case((~free, 1))), sa.func.min(sa.case((free, first.c.due)))
-    due = sa.select(sa.case((busy < LANE_MAX, waiting))).scalar_subquery()
-    # Kept, because PostgreSQL would look each time that its due moment is named.
-    found = sa.select(lanes.c.lane, due.label("due")).cte("found").prefix_with("MATERIALIZED")
+
+    def first_free(what: str) -> Any:
+        """Of the first few, unless as many are at work as may be; they are counted as in `agenda`."""
+        first = _head(lanes.c.lane, 2 * LANE_MAX).correlate(lanes).subquery()
+        free = is_free(first.c)
+        busy, least = sa.func.count(sa.case((~free, 1))), sa.func.min(sa.case((free, first.c[what])))
+        return sa.select(sa.case((busy < LANE_MAX, least))).scalar_subquery().label(what)
+
+    # Kept, because PostgreSQL would look each time that one of them is named.
+    found = sa.select(lanes.c.lane, first_free("due"), first_free("id")).cte("found")
+    found = found.prefix_with("MATERIALIZED")
     return (
         sa.select(found.c.lane)
         .where(found.c.due.is_not(None))
-        .order_by(found.c.due, found.c.lane)
+        .order_by(found.c.due, found.c.id)
         .limit(MOST)
     )
 
 
-def _first_of(lane: Any, most: Any) -> sa.Select:
+def _head(lane: Any, most: Any) -> sa.Select:
     each = AgendaItem.table.alias()
     return (
         sa.select(each)
@@ -100,9 +106,9 @@ WAITING_LANES = _waiting_lanes()
 
 
 @lru_cache
-def _first_in(size: int) -> sa.Select | sa.CompoundSelect:
-    parts = [_first_of(sa.bindparam(f"lane{number}"), MOST) for number in range(size)]
-    return parts[0] if size == 1 else sa.union_all(*(sa.select(part.subquery()) for part in parts))
+def _heads(size: int) -> sa.Select | sa.CompoundSelect:
+    heads = [_head(sa.bindparam(f"lane{number}"), MOST) for number in range(size)]
+    return heads[0] if size == 1 else sa.union_all(*(sa.select(each.subquery()) for each in heads))
 
 
 _IN_LANE = (
@@ -145,7 +151,7 @@ def first_in(work: Work, lanes: list[str], until: datetime, most: int) -> dict[s
         values: dict[str, Any] = {"parked": False, "until": until, "most": most}
         for place in range(size):
             values[f"lane{place}"] = part[place] if place < len(part) else None
-        for item in work.connection.rows(AgendaItem, _first_in(size), values):
+        for item in work.connection.rows(AgendaItem, _heads(size), values):
             found[item.lane].append(item)
     return found
 

@@ -364,11 +364,13 @@ def set_in(record: type[Record], size: int, *names: str) -> sa.Update:
 def among(column: sa.Column, size: int) -> sa.ColumnElement[bool]:
     """One of so many ids, or of those in one text (`Connection.named`)."""
     if size == IN_ONE:
-        text = sa.func.string_to_array(sa.bindparam("ids"), sa.literal_column("chr(31)"))
-        return column == sa.any_(sa.type_coerce(text, sa.ARRAY(sa.Text)))
+        # By a subquery, so that the text is split once, and not again for each row.
+        split = sa.select(sa.func.string_to_array(sa.bindparam("ids"), sa.literal_column("chr(31)")))
+        return column == sa.any_(sa.cast(split.scalar_subquery(), sa.ARRAY(sa.Text)))
     names: list[Any] = [sa.bindparam(f"id{place}") for place in range(size)]
     return column == names[0] if size == 1 else column.in_(names)
 
 
+@lru_cache(8)
 def _compiler(dialect: sa.Dialect) -> Callable[[sa.Executable], Compiled]:
     return lru_cache(STATEMENTS_MAX)(partial(Compiled, dialect))
