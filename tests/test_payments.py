@@ -100,6 +100,20 @@ def test_bills_are_combined_where_the_vendor_says_so(desk):
     assert [part["billId"] for part in combined["billPayments"]] == bills[:2]
 
 
+def test_payments_come_in_the_order_of_the_request(desk):
+    """Each by the first of its bills, so that a client may put request and answer side by side."""
+    first, second = desk.vendor("First"), desk.vendor("Second")
+    together = desk.vendor("Together", additionalInfo={"combinePayments": True})
+    vendors = [second, first, together, second, first, together]
+    # Bills are made, and so have their ids, in another order than they are paid in.
+    bills = dict(enumerate(desk.owes(vendor, 9) for vendor in reversed(vendors)))
+    asked = [(bills[5 - place], place + 1) for place in range(6)]
+    made = pays(desk, *asked)
+    assert [payment["amount"] for payment in made] == [1, 2, 3 + 6, 4, 5]
+    parts = [part["billId"] for payment in made for part in payment["billPayments"]]
+    assert parts == [asked[place][0] for place in (0, 1, 2, 5, 3, 4)]
+
+
 def test_thirty_six_bills_make_two_payments(desk):
     acme = desk.vendor(additionalInfo={"combinePayments": True})
     bills = [desk.owes(acme, 1) for _ in range(36)]

@@ -202,11 +202,13 @@ def pay_bills(
     `name` says which line a problem is of, where several lines could be meant.
 
     Raises BDC_1150, 1151, 1152, 1159, 1205 and 1143 (422), and BDC_1246 for the innocent.
-    Bills of one vendor are combined, up to 35 a payment, where the vendor says so."""
+    Bills of one vendor are combined, up to 35 a payment, where the vendor says so. Payments come in
+    the order of the request, each by its first bill."""
     _check_account(work, terms)
     process_date = disbursements.process_date(work.now, terms.process_date)
     # In one order, so that two requests that want the same bills never deadlock.
-    in_order = sorted(lines, key=lambda line: line.bill_id)
+    order = sorted(range(len(lines)), key=lambda place: lines[place].bill_id)
+    in_order = [lines[place] for place in order]
     held = work.hold_all(Bill, [line.bill_id for line in in_order])
     work.find_all(Vendor, [bill.vendor_id for bill in held])
 
@@ -217,17 +219,21 @@ def pay_bills(
         bills.set_aside(work, bill, line.amount_cents)
         return bill, line.amount_cents
 
-    by_vendor: dict[str, list[tuple[Bill, int]]] = {}
-    for bill, amount_cents in all_or_none(in_order, set_aside, name):
-        by_vendor.setdefault(bill.vendor_id, []).append((bill, amount_cents))
-    payments = []
-    for vendor_id, parts in by_vendor.items():
+    parts = dict(zip(order, all_or_none(in_order, set_aside, name), strict=True))
+    by_vendor: dict[str, list[int]] = {}
+    for place in range(len(lines)):
+        by_vendor.setdefault(parts[place][0].vendor_id, []).append(place)
+    combined = []
+    for vendor_id, places in by_vendor.items():
         vendor = work.find(Vendor, vendor_id)
         size = BILLS_PER_PAYMENT_MAX if vendor.combine_payments else 1
-        for start in range(0, len(parts), size):
-            some = parts[start : start + size]
-            payments.append(_schedule(work, vendor, process_date, some, terms))
-    return payments
+        starts = range(0, len(places), size)
+        combined += [(places[start : start + size], vendor) for start in starts]
+    # As they were asked for, by the first bill of each.
+    return [
+        _schedule(work, vendor, process_date, [parts[place] for place in places], terms)
+        for places, vendor in sorted(combined, key=lambda one: one[0][0])
+    ]
 
 
 def pay_new_bill(work: Work, terms: Terms, amount_cents: int) -> Payment:
