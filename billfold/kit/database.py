@@ -20,6 +20,7 @@ SWEPT_AT_ONCE = 20
 NAMED_MAX = 1_024  # Databases bound how many values a statement has.
 # Ids in one text, with what stands in none between them.
 IN_ONE, BETWEEN = 0, "\x1f"
+SPLIT_AT = f"chr({ord(BETWEEN)})"
 DRIVERS = ("psycopg", "apsw", "sqlite3", "sqlalchemy")
 
 T = TypeVar("T")
@@ -365,7 +366,7 @@ def among(column: sa.Column, size: int) -> sa.ColumnElement[bool]:
     """One of so many ids, or of those in one text (`Connection.named`)."""
     if size == IN_ONE:
         # By a subquery, so that the text is split once, and not again for each row.
-        split = sa.select(sa.func.string_to_array(sa.bindparam("ids"), sa.literal_column("chr(31)")))
+        split = sa.select(sa.func.string_to_array(sa.bindparam("ids"), sa.literal_column(SPLIT_AT)))
         return column == sa.any_(sa.cast(split.scalar_subquery(), sa.ARRAY(sa.Text)))
     names: list[Any] = [sa.bindparam(f"id{place}") for place in range(size)]
     return column == names[0] if size == 1 else column.in_(names)

@@ -25,7 +25,7 @@ from psycopg.errors import DeadlockDetected, SerializationFailure, error_from_re
 from psycopg.pq.abc import PGresult
 from sqlalchemy.dialects.postgresql import psycopg as psycopg_dialect
 
-from billfold.kit.database import BETWEEN, IN_ONE, STATEMENTS_MAX, Connection
+from billfold.kit.database import BETWEEN, IN_ONE, SPLIT_AT, STATEMENTS_MAX, Connection
 from billfold.kit.errors import Conflict, InDoubt, Unavailable, Unusable
 from billfold.kit.policy import LIMITS, Limits
 from billfold.kit.tables import Document, Record
@@ -109,7 +109,7 @@ def _update_all(record: type[Record], *names: str) -> str:
         f"UPDATE {record.table.name} AS old SET {', '.join(changes)}"
         f" FROM json_to_recordset(%s) AS row({', '.join(given)})"
         " WHERE old.id = row.id"
-        " AND old.id = ANY((SELECT string_to_array(%s, chr(31)))::text[])"
+        f" AND old.id = ANY((SELECT string_to_array(%s, {SPLIT_AT}))::text[])"
     )
 
 

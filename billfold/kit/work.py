@@ -230,8 +230,8 @@ class Work:
 
     def missing(self, ids: Iterable[str]) -> set[str]:
         """Those of some ids of any kind that are no row of the caller's, one query a table."""
-        mine = self.organization_id
-        wanted = {id for id in ids if id not in self._born and not self._known((mine, id))}
+        known, mine = self.known.of(self.clock_state[0]), self.organization_id
+        wanted = {id for id in ids if (mine, id) not in known and id not in self._born}
         by_record: dict[type[Record], list[str]] = {}
         for id in wanted:
             record = RECORDS.get(id[:PREFIX_LENGTH])
