@@ -317,6 +317,7 @@ def test_an_odd_query_string(desk, query):
 
 ODD = [
     "%00", "a%00b", "%ff%fe", "%ed%a0%80", "%F0%9F%8E%BB", "x" * 5000, "%2e%2e", "..%2f..%2fetc", "%20",
+    "%2F", "%2f%2f",
     "'", "%22", "%3Cscript%3E", "-1", "0", "null", "undefined", "%0a",
     "00901DEMOVENDOR0dem%4F", "{vendor_id}",
 ]  # fmt: skip

@@ -32,10 +32,14 @@ class Arrival:
 
     @classmethod
     def of(cls, scope) -> "Arrival":
-        client = scope.get("client")
+        client, under, path = scope.get("client"), scope.get("root_path", ""), scope["path"]
+        written = scope.get("raw_path") or b""
+        if b"%2F" in written.upper():
+            # Of a name, and not between two: it is left as it was written, and no name of ours has it.
+            path = written.decode("latin-1").removeprefix(under)
         return cls(
-            scope["method"], scope["path"], scope["query_string"], dict(scope["headers"]),
-            client[0] if client else "", scope["scheme"], scope.get("root_path", ""),
+            scope["method"], path, scope["query_string"], dict(scope["headers"]),
+            client[0] if client else "", scope["scheme"], under,
         )  # fmt: skip
 
     def header(self, name: str) -> str:
