@@ -140,8 +140,8 @@ def _one(work: Work, request: Request) -> OneSeen:
     cursor = request.query_params.get("page", "")
     asked = listing.Asked(sort="createdTime:desc", max=DELIVERIES_A_PAGE, page=cursor)
     page = history.of_subscription(work, subscription.id, asked)
-    work.find_all(Event, [each.event_id for each in page.rows])
-    sent = [Sent(each, outbox.event_of(work, each).event_type) for each in page.rows]
+    events = outbox.events_of(work, page.rows)
+    sent = [Sent(each, events[each.id].event_type) for each in page.rows]
     since = (work.now - health.RECENT).strftime("%Y-%m-%dT%H:00")
     return OneSeen(
         subscription, health.of_subscription(work, subscription), sent, cursor, page.next_page or "",

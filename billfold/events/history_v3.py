@@ -13,7 +13,7 @@ from billfold.door.wire import Nothing, Query, Stamp, Wire, encode, stamp
 from billfold.events import history, outbox, subscriptions
 from billfold.events.catalog import SPEND_TYPES, TYPES, VERSIONS, level_of, types_for
 from billfold.events.delivery import body_of
-from billfold.events.outbox import Delivery
+from billfold.events.outbox import Delivery, Event
 from billfold.events.samples_v3 import ENTITY_OF, sample
 from billfold.events.subscriptions import Subscription
 from billfold.events.subscriptions_v3 import BASE, ONE, well_formed
@@ -83,8 +83,12 @@ class TestEventRequest(Wire):
         return {name: value for name, value in found.items() if isinstance(value, dict)}
 
 
-def view(work: Work, delivery: Delivery) -> EventView:
-    event = outbox.event_of(work, delivery)
+def views(work: Work, deliveries: list[Delivery]) -> list[EventView]:
+    events = outbox.events_of(work, deliveries)
+    return [_view(work, delivery, events[delivery.id]) for delivery in deliveries]
+
+
+def _view(work: Work, delivery: Delivery, event: Event) -> EventView:
     payload = body_of(work, event, delivery.subscription_id).decode()
     return EventView(
         event.id, event.event_type, VERSIONS[0], delivery.subscription_id, payload,
@@ -106,7 +110,7 @@ def get_events_for_subscription(work: Work, subscription_id: str, query: History
     subscription = work.find(Subscription, well_formed(subscription_id))
     asked = Asked(_filters(query), "createdTime:desc", query.max, query.next_page or query.page)
     page = history.of_subscription(work, subscription.id, asked)
-    return EventList([view(work, each) for each in page.rows], page.next_page)
+    return EventList(views(work, page.rows), page.next_page)
 
 
 @operations.post(
@@ -121,7 +125,8 @@ def resend_event(
 ) -> EventView:
     """Send an event once more, with the same id and body; a failure is retried like any other."""
     subscription_id = well_formed(subscription_id)
-    return view(work, history.resend(work, subscription_id, well_formed(event_id, "eventId")))
+    delivery = history.resend(work, subscription_id, well_formed(event_id, "eventId"))
+    return views(work, [delivery])[0]
 
 
 @operations.post(
@@ -145,7 +150,7 @@ def send_test_event(
     subscriptions.check_enabled(subscription)
     subject_id, body = sample(event_type, stamp(work.now), sent.get(ENTITY_OF[event_type], {}))
     delivery = outbox.send_one(work, subscription, event_type, subject_id, encode(body))
-    return view(work, delivery)
+    return views(work, [delivery])[0]
 
 
 def _type_of(

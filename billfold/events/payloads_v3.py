@@ -323,7 +323,7 @@ def _vendor_account(work: Work, payment: Payment, vendor: Vendor) -> Account:
     if payment.status in NOT_SENT:
         return Account()
     if payment.disbursement_type is DisbursementType.ACH and vendor.bank_account_id:
-        return Account("BANK_ACCOUNT", account_number=masked(vendors.bank_of(work, vendor.id).last4))
+        return Account("BANK_ACCOUNT", account_number=masked(vendors.bank_of(work, vendor).last4))
     return Account(payment.disbursement_type)
 
 

@@ -184,8 +184,10 @@ def set_archived(work: Work, vendor_id: str, archived: bool) -> Vendor:
     return vendor
 
 
-def bank_of(work: Work, vendor_id: str) -> VendorBankAccount:
-    return _bank(work, work.find(Vendor, vendor_id))
+def bank_of(work: Work, vendor: Vendor) -> VendorBankAccount:
+    if vendor.bank_account_id is None:
+        raise Refusal(NOT_FOUND, f"{vendor.id}: the vendor has no bank account")
+    return work.find(VendorBankAccount, vendor.bank_account_id)
 
 
 def banks_of(work: Work, found: Iterable[Vendor]) -> None:
@@ -208,7 +210,7 @@ def remove_bank(work: Work, vendor_id: str) -> VendorBankAccount:
     """Payments that have started go on; later ones are sent by check. The account itself is kept,
     archived."""
     vendor = work.hold(Vendor, vendor_id)
-    return archive_bank(work, _bank(work, vendor).id)
+    return archive_bank(work, bank_of(work, vendor).id)
 
 
 def archive_bank(work: Work, account_id: str) -> VendorBankAccount:
@@ -232,12 +234,6 @@ def names_of(work: Work, ids: Iterable[str]) -> dict[str, str]:
     wanted = list(dict.fromkeys(ids))
     work.find_all(Vendor, wanted)
     return {id: work.find(Vendor, id).name for id in wanted}
-
-
-def _bank(work: Work, vendor: Vendor) -> VendorBankAccount:
-    if vendor.bank_account_id is None:
-        raise Refusal(NOT_FOUND, f"{vendor.id}: the vendor has no bank account")
-    return work.find(VendorBankAccount, vendor.bank_account_id)
 
 
 def _set_bank(work: Work, vendor: Vendor, account_id: str | None) -> None:

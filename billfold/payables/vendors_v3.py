@@ -77,7 +77,7 @@ NO_AUTO_PAY = AutoPay(enabled=False)
 
 
 def view(work: Work, vendor: Vendor) -> VendorView:
-    bank = vendors.bank_of(work, vendor.id) if vendor.bank_account_id else None
+    bank = vendors.bank_of(work, vendor) if vendor.bank_account_id else None
     return VendorView(
         id=vendor.id,
         archived=vendor.archived,
@@ -266,7 +266,7 @@ def restore_vendor(work: Work, vendor_id: str) -> VendorView:
 )
 def get_vendor_bank_account(work: Work, vendor_id: str) -> VendorBankAccountView:
     """The vendor's bank account."""
-    return bank_view(vendors.bank_of(work, vendor_id))
+    return bank_view(vendors.bank_of(work, work.find(Vendor, vendor_id)))
 
 
 @operations.post(
