@@ -7,6 +7,8 @@ PROOF ?= long
 # What tests write need not survive: in memory, where there is room, they take half the time.
 MEMORY := $(shell test "$$(df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 {print $$4}')" -gt 4000000 2>/dev/null && echo /dev/shm)
 test proof: export TMPDIR := $(or $(MEMORY),$(TMPDIR),/tmp)
+# They start hundreds of servers, each of which would compile every module again.
+test proof bench: export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: run test check bench proof clean
 

@@ -11,8 +11,11 @@ import httpx2
 import psycopg
 
 from billfold import demo_world
+from billfold.access.roles import RoleType
+from billfold.access.sessions import SessionKind, open_session
 from billfold.app import Billfold
 from billfold.kit.environment import set_clock, stored_clock
+from billfold.kit.secrets import digest
 from billfold.kit.work import Caller
 from billfold.settings import Settings
 from tests.contract.recorder import record
@@ -134,6 +137,15 @@ class Desk:
         if trusted and not login["trusted"]:
             self.passes_mfa()
         return login
+
+    def is_at_work(self) -> None:
+        """Has a trusted session, without the steps to it: most tests are cheaper than those."""
+        rights = {"role": RoleType.ADMINISTRATOR, "trusted": True}
+        who = {"organization_id": CALLER.organization_id, "user_id": CALLER.user_id}
+        key = digest(demo_world.DEVELOPER_KEY)
+        self.session, _ = self.writes(
+            lambda work: open_session(work, SessionKind.PASSWORD, key=key, **who, **rights)
+        )
 
     def passes_mfa(self, **more) -> str:
         challenge = self.call("POST", f"{V3}/mfa/challenge")["challengeId"]

@@ -40,7 +40,7 @@ SECONDS_MAX = 0.5
 
 @pytest.fixture
 def desk(desk):
-    desk.signs_in()
+    desk.is_at_work()
     return desk
 
 

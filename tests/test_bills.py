@@ -19,7 +19,7 @@ MOST = "99999999999.99"
 
 @pytest.fixture
 def desk(desk):
-    desk.signs_in()
+    desk.is_at_work()
     return desk
 
 

@@ -29,7 +29,7 @@ from tests.test_webhooks import SUBSCRIPTIONS, subscribes
 
 @pytest.fixture
 def desk(desk):
-    desk.signs_in()
+    desk.is_at_work()
     return desk
 
 

@@ -27,7 +27,7 @@ EVENTS = 24
 
 @pytest.fixture
 def desk(desk):
-    desk.signs_in()
+    desk.is_at_work()
     return desk
 
 

@@ -23,7 +23,7 @@ BACKLOG = 400
 
 @pytest.fixture
 def desk(desk):
-    desk.signs_in()
+    desk.is_at_work()
     return desk
 
 

@@ -45,7 +45,7 @@ LINE = {
 
 @pytest.fixture
 def desk(desk):
-    desk.signs_in()
+    desk.is_at_work()
     return desk
 
 

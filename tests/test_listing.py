@@ -29,7 +29,7 @@ MINUTES = [f"2027-01-04T17:0{minute}" for minute in range(6)]
 
 @pytest.fixture
 def desk(desk):
-    desk.signs_in()
+    desk.is_at_work()
     return desk
 
 

@@ -21,7 +21,7 @@ PHONE = {"phoneNumber": "+1 4155550142", "phoneType": "MOBILE"}
 
 @pytest.fixture
 def desk(desk):
-    desk.signs_in()
+    desk.is_at_work()
     return desk
 
 

@@ -17,7 +17,7 @@ NEXT = "2027-01-05"  # The desk begins on Monday, 2027-01-04, at nine.
 
 @pytest.fixture
 def desk(desk):
-    desk.signs_in()
+    desk.is_at_work()
     return desk
 
 

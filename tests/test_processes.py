@@ -122,9 +122,8 @@ def test_two_workers_deliver_what_a_server_tells_each_once(serve, place, work, r
         ended_well(process, signal.SIGTERM)
 
 
-@by_each_signal
-@pytest.mark.parametrize(("seconds", "left"), [(0.4, 0), (1.5, 1)])
-def test_a_worker_that_is_stopped_leaves_its_items_to_the_next(serve, place, work, by, seconds, left):
+@pytest.mark.parametrize(("seconds", "left", "by"), [(0.4, 0, signal.SIGINT), (1.5, 1, signal.SIGTERM)])
+def test_a_worker_that_is_stopped_leaves_its_items_to_the_next(serve, place, work, seconds, left, by):
     """Who answers soon has been told; who does not is told again."""
     url = place[1]
     server = serve(*place, "--no-worker")

@@ -21,7 +21,7 @@ SNAPSHOTS = f"{CONTROL}/snapshots"
 
 @pytest.fixture
 def desk(desk):
-    desk.signs_in()
+    desk.is_at_work()
     return desk
 
 

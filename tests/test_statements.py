@@ -19,7 +19,7 @@ BULK = {
 @pytest.fixture
 def full(desk):
     """Many vendors with their bank accounts, a bill of each, a payment of each, and their events."""
-    desk.signs_in()
+    desk.is_at_work()
     made = subscribes(desk, "http://127.0.0.1:9/", "bill.created")
     desk.history = f"{EVENTS}/events/subscription/{made['id']}"
     lines = []

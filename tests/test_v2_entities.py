@@ -51,7 +51,7 @@ BANK = {
 
 @pytest.fixture
 def desk(desk):
-    desk.signs_in()
+    desk.is_at_work()
     return desk
 
 

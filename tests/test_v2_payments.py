@@ -17,7 +17,7 @@ NOBODY = "00901NOBODYS0000none"
 
 @pytest.fixture
 def desk(desk):
-    desk.signs_in()
+    desk.is_at_work()
     return desk
 
 

@@ -23,7 +23,7 @@ PARIS = {"line1": "1 rue Cler", "city": "Paris", "zipOrPostalCode": "75007", "co
 
 @pytest.fixture
 def desk(desk):
-    desk.signs_in()
+    desk.is_at_work()
     return desk
 
 

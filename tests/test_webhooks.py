@@ -42,7 +42,7 @@ def subscribes(desk, url: str, *types: str, key: str | None = None, **more) -> d
 
 @pytest.fixture
 def desk(desk):
-    desk.signs_in()
+    desk.is_at_work()
     return desk
 
 
