@@ -318,6 +318,8 @@ class PostgresDatabase:
         return self._begun(BEGIN_READ).transaction(do)
 
     def _write(self, do: Callable[[Connection], T]) -> T:
+        """Again where a race was lost, at once: the victim of a deadlock has waited a second until it
+        was found, and whoever won goes on meanwhile."""
         for _ in range(ATTEMPTS_MAX - 1):
             with suppress(DeadlockDetected, SerializationFailure):
                 return self._begun(BEGIN_WRITE).transaction(do)
