@@ -305,6 +305,15 @@ CHECK = [
 ]
 
 
+def test_an_id_that_holds_what_parts_ids_is_nobodys(desk):
+    vendor = desk.vendor()
+    *bills, left = [desk.owes(vendor, 10) for _ in range(10)]
+    odd = f"{bills[0]}\x1f{left}"
+    lines = [*((bill, 1) for bill in bills), (odd, 1)]
+    status, codes = desk.refused("POST", BULK, bulk_of(*lines))
+    assert (status, codes[0]) == (422, "BDC_1205")
+
+
 def bank_account():
     return {"nameOnAccount": "Acme", "accountNumber": "123456789", "routingNumber": "322271627"}
 

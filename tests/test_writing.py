@@ -367,3 +367,22 @@ def test_a_library_that_corrupts_is_refused(version):
 
 def test_a_library_that_does_not_is_taken():
     SqliteDatabase("any.db", version="3.51.3")
+
+
+def test_an_id_that_is_taken_is_no_trouble(desk, monkeypatch):
+    """Where a clock stands still nothing but chance parts the ids of several processes."""
+    desk.is_at_work()
+    first, ids = desk.vendor("First"), desk.environment.ids
+    chance, taken = ids.new, [first]
+
+    def new(kind, moment):
+        return taken.pop() if kind == "vendor" and taken else chance(kind, moment)
+
+    monkeypatch.setattr(ids, "new", new)
+    made = [("POST", f"{V3}/vendors", vendor_of(f"Second {number}")) for number in range(4)]
+    assert {answer.status_code for answer in desk.together(made)} == {201}
+    assert taken == []
+    names = [each["name"] for each in desk.call("GET", f"{V3}/vendors")["results"]]
+    assert sorted(name for name in names if name != "Juniper Supply") == [
+        "First", *(f"Second {number}" for number in range(4)),
+    ]  # fmt: skip

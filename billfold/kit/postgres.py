@@ -21,7 +21,12 @@ import msgspec
 import psycopg
 import sqlalchemy as sa
 from psycopg import pq
-from psycopg.errors import DeadlockDetected, SerializationFailure, error_from_result
+from psycopg.errors import (
+    DeadlockDetected,
+    SerializationFailure,
+    UniqueViolation,
+    error_from_result,
+)
 from psycopg.pq.abc import PGresult
 from sqlalchemy.dialects.postgresql import psycopg as psycopg_dialect
 
@@ -143,8 +148,10 @@ class PostgresConnection(Connection):
         self.driver.execute(text, arguments, prepare=True)
 
     def named(self, ids):
-        if len(ids) > FEW:
-            yield IN_ONE, {"ids": BETWEEN.join(ids)}
+        text = BETWEEN.join(ids)
+        # What a client calls an id may hold anything.
+        if len(ids) > FEW and text.count(BETWEEN) == len(ids) - 1:
+            yield IN_ONE, {"ids": text}
         else:
             yield from super().named(ids)
 
@@ -319,9 +326,10 @@ class PostgresDatabase:
 
     def _write(self, do: Callable[[Connection], T]) -> T:
         """Again where a race was lost, at once: the victim of a deadlock has waited a second until it
-        was found, and whoever won goes on meanwhile."""
+        was found, and whoever won goes on meanwhile. An id that is taken is a race, too: while the
+        clock stands still nothing but chance parts what several processes make."""
         for _ in range(ATTEMPTS_MAX - 1):
-            with suppress(DeadlockDetected, SerializationFailure):
+            with suppress(DeadlockDetected, SerializationFailure, UniqueViolation):
                 return self._begun(BEGIN_WRITE).transaction(do)
         return self._begun(BEGIN_WRITE).transaction(do)
 

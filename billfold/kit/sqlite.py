@@ -203,7 +203,9 @@ class SqliteDatabase:
         try:
             return True, do(self.writer)
         except Exception as error:
-            if driver.in_transaction and driver.total_changes() != before:
+            # Also for an id that is taken: apart it is run once more, and gets another.
+            again = driver.total_changes() != before or isinstance(error, apsw.ConstraintError)
+            if driver.in_transaction and again:
                 raise Entangled from error
             return self._failed(error)
 
