@@ -26,7 +26,7 @@ from billfold.kit.database import (
     select_among_to_change,
     set_in,
 )
-from billfold.kit.postgres import PostgresConnection
+from billfold.kit.postgres import PostgresConnection, _update_all
 from billfold.kit.tables import TABLES, Record
 from billfold.payables.bills import BillLine
 from billfold.payables.vendors import Vendor
@@ -145,11 +145,28 @@ def test_one_of_many_that_may_not_be_undoes_all(desk):
     assert found == [[11]]
 
 
+def test_what_parts_ids_in_one_text_may_stand_in_one(desk):
+    record = TABLES["vendors"]
+
+    def write(work):
+        allow_any_reference(desk, work)
+        rows = [value(record) for _ in range(12)]
+        odd = replace(rows[0], id=f"{rows[1].id}\x1f{rows[2].id}")
+        work.connection.insert(record, [odd, *rows[1:]])
+        ids = [odd.id, "nobody's", *(row.id for row in rows[4:])]
+        assert work.connection.by_id(record, ids) == {row.id: row for row in (odd, *rows[4:])}
+        raise Undone
+
+    with pytest.raises(Undone):
+        desk.writes(write)
+
+
 @pytest.mark.parametrize(("record", "statement"), [
     (Vendor, select_among(Vendor, "id", IN_ONE)),
     (Vendor, select_among_to_change(Vendor, "id", IN_ONE)),
     (BillLine, select_among(BillLine, "bill_id", IN_ONE)),
     (Vendor, set_in(Vendor, IN_ONE, "name")),
+    (Vendor, _update_all(Vendor, "name")),
     (AgendaItem, delete_from(AgendaItem, IN_ONE)),
     (AgendaItem, agenda._leases(IN_ONE)),
     (AgendaItem, agenda._taken(IN_ONE)),
@@ -162,7 +179,8 @@ def test_many_in_one_text_are_looked_up_one_by_one(copied_postgres_url, open_des
         allow_any_reference(desk, work)
         work.connection.insert(record, [value(record) for _ in range(2_000)])
         numbers = count(1)
-        text = re.sub("%s", lambda _: f"${next(numbers)}", work.connection.compiled(statement).text)
+        plain = statement if isinstance(statement, str) else work.connection.compiled(statement).text
+        text = re.sub("%s", lambda _: f"${next(numbers)}", plain)
         lines = work.connection.driver.execute(f"EXPLAIN (GENERIC_PLAN) {text}").fetchall()
         found = "\n".join(line for (line,) in lines)
         assert "Index" in found and "Seq Scan" not in found, found

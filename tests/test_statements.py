@@ -1,34 +1,22 @@
 """A list asks the database as often for many rows as for a few."""
 
+from functools import partial
+
 import pytest
 
 from billfold import demo_world
+from billfold.access import organizations, users
 from billfold.kit.postgres import PostgresConnection
 from billfold.kit.sqlite import SqliteConnection
-from tests.desk import EVENTS, V3, vendor_of
+from tests.desk import EVENTS, LOGIN_V2, V3, vendor_of
 from tests.test_payments import bank_account
-from tests.test_webhooks import subscribes
+from tests.test_webhook_levels import Callers
 
-MANY, FEW = 20, 2
+MANY, FEW, STATEMENTS_MAX = 12, 2, 9
 BULK = {
     "processDate": "2027-01-05",
     "fundingAccount": {"type": "BANK_ACCOUNT", "id": demo_world.BANK_ACCOUNT_ID},
 }
-
-
-@pytest.fixture
-def full(desk):
-    """Many vendors with their bank accounts, a bill of each, a payment of each, and their events."""
-    desk.is_at_work()
-    made = subscribes(desk, "http://127.0.0.1:9/", "bill.created")
-    desk.history = f"{EVENTS}/events/subscription/{made['id']}"
-    lines = []
-    for number in range(MANY):
-        account = {"paymentInformation": {"bankAccount": bank_account()}}
-        vendor = desk.call("POST", f"{V3}/vendors", vendor_of(f"Acme {number}") | account, status=201)
-        lines.append({"billId": desk.owes(vendor["id"], 10), "amount": 1})
-    desk.call("POST", f"{V3}/payments/bulk", BULK | {"payments": lines}, status=201)
-    return desk
 
 
 @pytest.fixture
@@ -47,27 +35,69 @@ def asked(monkeypatch) -> list[str]:
     return texts
 
 
-def test_lists(full, asked):
-    def texts(many: int) -> list[str]:
+@pytest.fixture
+def statements(asked):
+    """How often the database is asked for something that answers with so many rows."""
+
+    def count(ask, rows: int) -> int:
+        ask()  # What is settled is known from here on.
         asked.clear()
-        page = full.call("GET", path, max=many)["results"]
-        assert len(page) == many
-        return list(asked)
+        assert len(ask()) == rows
+        return len(asked)
 
-    for path in (f"{V3}/vendors", f"{V3}/bills", f"{V3}/payments", full.history):
-        texts(FEW)
-        few, many = texts(FEW), texts(MANY)
-        assert len(few) == len(many) < 10, (path, many)
+    return count
 
 
-def test_lists_of_v2(full, asked):
-    def texts(many: int) -> list[str]:
-        asked.clear()
-        data = {"start": 0, "max": many, "nested": True}
-        assert len(full.call_v2(f"List/{entity}", data)) == many
-        return list(asked)
+@pytest.fixture
+def full(desk):
+    """Many vendors with their bank accounts, a bill of each, and a payment of each."""
+    desk.is_at_work()
+    lines = []
+    for number in range(MANY):
+        account = {"paymentInformation": {"bankAccount": bank_account()}}
+        vendor = desk.call("POST", f"{V3}/vendors", vendor_of(f"Acme {number}") | account, status=201)
+        lines.append({"billId": desk.owes(vendor["id"], 10), "amount": 1})
+    desk.call("POST", f"{V3}/payments/bulk", BULK | {"payments": lines}, status=201)
+    return desk
 
-    for entity in ("Vendor", "VendorBankAccount", "Bill", "SentPay"):
-        texts(FEW)
-        few, many = texts(FEW), texts(MANY)
-        assert len(few) == len(many) < 10, (entity, many)
+
+def check(statements, ask) -> None:
+    """`ask` is given how many rows it shall have."""
+    few, many = (statements(partial(ask, rows), rows) for rows in (FEW, MANY))
+    assert few == many <= STATEMENTS_MAX
+
+
+@pytest.mark.parametrize("path", ["vendors", "bills", "payments"])
+def test_a_list(full, statements, path):
+    check(statements, lambda rows: full.call("GET", f"{V3}/{path}", max=rows)["results"])
+
+
+@pytest.mark.parametrize("entity", ["Vendor", "VendorBankAccount", "Bill", "SentPay"])
+def test_a_list_of_v2(full, statements, entity):
+    asked = {"start": 0, "nested": True}
+    check(statements, lambda rows: full.call_v2(f"List/{entity}", asked | {"max": rows}))
+
+
+def test_the_organizations_of_a_login(desk, statements):
+    def found(work):
+        for number in range(MANY):
+            id = f"00801MANY{number:07d}many"
+            organizations.found(work, f"Branch {number}", id=id, because="a test needs many")
+            users.add_user(work, first_name="Ada", last_name="P", email=demo_world.USERNAME)
+
+    who = {name: LOGIN_V2[name] for name in ("userName", "password")}
+    v3 = lambda: desk.call("GET", f"{V3}/login/organizations")["results"]
+    v2 = lambda: desk.call_v2("ListOrgs", sessionId=None, **who)
+    desk.is_at_work()
+    few = statements(v3, 1), statements(v2, 1)
+    desk.writes(found, None)
+    assert few == (statements(v3, 1 + MANY), statements(v2, 1 + MANY))
+
+
+def test_what_a_partner_heard_of_many_organizations(desk, statements):
+    callers = Callers(desk)
+    made = callers.subscribes("partner", "http://127.0.0.1:9/", "vendor.created")
+    for _ in range(MANY):
+        callers.writes_vendor(callers.founds_child(), "Acme")
+    path = f"{EVENTS}/events/subscription/{made['id']}"
+    check(statements, lambda rows: callers.call("partner", "GET", path, max=rows)["results"])

@@ -201,7 +201,10 @@ def test_every_way_into_an_organization_is_listed():
         for path in FILES
         for node in ast.walk(tree(path))
         if isinstance(node, ast.Call)
-        and ast.unparse(node.func).split(".")[-1] in ("Caller", "for_organization", "on_behalf_of")
+        and (
+            ast.unparse(node.func).split(".")[-1] in ("Caller", "for_organization", "on_behalf_of")
+            or any(argument.arg == "because" for argument in node.keywords)
+        )
     }
     assert makers == set(CROSSINGS)
 

@@ -96,8 +96,8 @@ def open_session(
 def _homes(work: Work, login: Login) -> list[Organization]:
     """Where the person is an active user, whichever partner has made it: no key stands between."""
     mine = [user for user in users.users_of(work, login) if not user.archived and not user.invited]
-    found = [work.connection.first(Organization, id=user.organization_id) for user in mine]
-    open = [each for each in found if each and not each.archived]
+    found = work.connection.by_id(Organization, [user.organization_id for user in mine])
+    open = [each for each in found.values() if not each.archived]
     return sorted(open, key=lambda each: (each.name.casefold(), each.id))
 
 

@@ -176,5 +176,5 @@ def own(work: Work) -> Organization:
 
 def consoles_of(work: Work, some: Iterable[Organization]) -> dict[str | None, Console]:
     """The consoles that keep the books of some organizations, by their ids."""
-    ids = {each.console_id for each in some if each.console_id}
-    return {id: console for id in ids if (console := work.connection.first(Console, id=id))}
+    found = work.connection.by_id(Console, [each.console_id for each in some if each.console_id])
+    return {id: console for id, console in found.items()}

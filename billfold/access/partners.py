@@ -121,9 +121,8 @@ def set_price_plan(work: Work, partner: Session, organization_id: str, plan: str
 
 def shown_names(work: Work, some: Iterable[Organization]) -> dict[str | None, str]:
     """The names of those partners of some organizations who let them be told, by their ids."""
-    ids = {each.partner_id for each in some if each.partner_id}
-    found = {id: work.connection.first(Partner, id=id) for id in ids}
-    return {id: partner.name for id, partner in found.items() if partner and partner.shows_name}
+    found = work.connection.by_id(Partner, [each.partner_id for each in some if each.partner_id])
+    return {id: partner.name for id, partner in found.items() if partner.shows_name}
 
 
 def login_as_user(

@@ -220,19 +220,20 @@ def close_browser(work: Work, token: str) -> None:
 
 def end_all(work: Work, user_id: str) -> None:
     """The user was archived, or has another password: whoever is signed in is signed out."""
-    for session in work.connection.where(Session, user_id=user_id):
-        work.connection.delete(Session, session.id)
+    work.connection.delete_all(Session, _ids(work, user_id=user_id))
 
 
 def set_role(work: Work, user_id: str, role: RoleType) -> None:
     """Sessions go by the user's new role at once."""
-    for session in work.connection.where(Session, user_id=user_id):
-        work.connection.update(Session, session.id, {"role": role})
+    work.connection.set_all(Session, _ids(work, user_id=user_id), {"role": role})
 
 
 def revoke_key(work: Work, id: str) -> Key:
     """Switch a key off; the sessions that were made with it end."""
     key = keys.switch_off(work, id)
-    for session in work.connection.where(Session, key=id):
-        work.connection.delete(Session, session.id)
+    work.connection.delete_all(Session, _ids(work, key=id))
     return key
+
+
+def _ids(work: Work, **equal: str) -> list[str]:
+    return [session.id for session in work.connection.where(Session, **equal)]

@@ -83,8 +83,12 @@ def reachable(
     asked = listing.Asked(filters="archived:eq:false", max=most, page=page)
     found = listing.find(work, User, {"archived": listing.ARCHIVED}, asked, ("login_id", login_id))
     mine = [user for user in found.rows if not user.invited]
-    those = [work.connection.first(Organization, id=user.organization_id) for user in mine]
-    rows = [each for each in those if each and not each.archived and each.partner_id == key.partner_id]
+    those = work.connection.by_id(Organization, [user.organization_id for user in mine])
+    found_there = (those.get(user.organization_id) for user in mine)
+    rows = [
+        each for each in found_there
+        if each and not each.archived and each.partner_id == key.partner_id
+    ]  # fmt: skip
     return Page(rows, found.next_page, found.prev_page)
 
 

@@ -51,7 +51,7 @@ class Poster:
         except TimeoutError:
             failure = f"no answer within {ANSWER_SECONDS_MAX} seconds"
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            if getattr(error, "errno", None) in OUT_OF:
+            if isinstance(error, aiohttp.ClientConnectorError) and error.errno in OUT_OF:
                 raise Unavailable(f"no connection can be opened: {error}") from error
             failure = f"{type(error).__name__}: {error}"[:500]
         return Answered(None, failure, milliseconds=_since(began))

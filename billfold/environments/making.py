@@ -62,15 +62,15 @@ def _part_from_source(work: Work) -> None:
     """Nobody is told twice: what is on its way is on its way there, and who wants to hear the copy too
     enables its subscription."""
     for record in (*OPENERS, Listed):
-        for row in work.connection.rows(record, select_where(record), {}):
-            work.connection.delete(record, row.id)
-    for item in work.connection.rows(AgendaItem, select_where(AgendaItem), {}):
-        if item.kind in CARRIED_OUT_THERE:
-            work.connection.delete(AgendaItem, item.id)
-    for delivery in work.connection.where(Delivery, state=DeliveryState.PENDING):
-        work.connection.update(Delivery, delivery.id, {"state": DeliveryState.STOPPED})
-    for subscription in work.connection.where(Subscription, enabled=True):
-        work.connection.update(Subscription, subscription.id, {"enabled": False})
+        rows = work.connection.rows(record, select_where(record), {})
+        work.connection.delete_all(record, [row.id for row in rows])
+    items = work.connection.rows(AgendaItem, select_where(AgendaItem), {})
+    there = [item.id for item in items if item.kind in CARRIED_OUT_THERE]
+    work.connection.delete_all(AgendaItem, there)
+    waiting = [each.id for each in work.connection.where(Delivery, state=DeliveryState.PENDING)]
+    work.connection.set_all(Delivery, waiting, {"state": DeliveryState.STOPPED})
+    wanting = [each.id for each in work.connection.where(Subscription, enabled=True)]
+    work.connection.set_all(Subscription, wanting, {"enabled": False})
 
 
 async def migrate_keys(host: Host, name: str, to: str) -> int:

@@ -251,16 +251,14 @@ def _is_due(delivery: Delivery, errand: str) -> bool:
 def _record_all(work: Work, sent: list[Sent]) -> list[Sent]:
     """Which of them were ours still; who took so long that another has it leaves it to that one,
     who tells it again."""
-    done: list[Sent] = []
-    for owner_id, some in _by_owner(sent, lambda one: one.item):
+    ours = agenda.finish_all(work, [one.item for one in sent])
+    done = [one for one in sent if one.item in ours]
+    for owner_id, kept in _by_owner(done, lambda one: one.item):
         with work.on_behalf_of(owner_id, because=ITEMS):
-            ours = agenda.finish_all(work, [one.item for one in some])
-            kept = [one for one in some if one.item in ours]
             work.hold_all(Delivery, sorted(_delivery_id(one.item.subject_id) for one in kept))
             given_up = {_record(work, one) for one in kept}
             for subscription_id in sorted(filter(None, given_up)):  # Rows are locked in one order.
                 subscriptions.give_up(work, subscription_id)
-            done += kept
     return done
 
 

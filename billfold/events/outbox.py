@@ -122,15 +122,9 @@ def event_of(work: Work, delivery: Delivery) -> Event:
 
 def events_of(work: Work, deliveries: list[Delivery]) -> dict[str, Event]:
     """The events of deliveries, by the deliveries' ids."""
-    by_source: dict[str, list[Delivery]] = {}
-    for delivery in deliveries:
-        by_source.setdefault(delivery.source_id, []).append(delivery)
-    found: dict[str, Event] = {}
-    for source_id, some in by_source.items():
-        with work.on_behalf_of(source_id, because="a partner heard of it, and of nothing else there"):
-            work.find_all(Event, [delivery.event_id for delivery in some])
-            found |= {delivery.id: work.find(Event, delivery.event_id) for delivery in some}
-    return found
+    because = "a partner heard of it, and of nothing else there"
+    work.find_all(Event, [delivery.event_id for delivery in deliveries], because=because)
+    return {delivery.id: work.find(Event, delivery.event_id) for delivery in deliveries}
 
 
 def plan(work: Work, delivery: Delivery, due: datetime) -> None:

@@ -24,6 +24,7 @@ from billfold.kit.agenda_items import (
     AgendaItem,
     alone,
     first_in,
+    in_turn,
     is_free,
     waiting_lanes,
 )
@@ -145,7 +146,7 @@ def _begin(work: Work, lanes: list[str], until: datetime, most: int) -> list[Age
     found = alone(work, until, most)
     for first in _heads(work, dict.fromkeys(lanes, LANE_MAX), until).values():
         found += _next_of(first, LANE_MAX)[0]
-    return _lease(work, sorted(found, key=_turn)[:most])
+    return _lease(work, sorted(found, key=in_turn)[:most])
 
 
 def _heads(work: Work, lanes: dict[str, int], until: datetime) -> dict[str, list[AgendaItem]]:
@@ -171,14 +172,10 @@ def _lease(work: Work, items: list[AgendaItem], ahead: Sequence[AgendaItem] = ()
     free = {id for (id,) in work.connection.values_among(_taken, ids, real=real())}
     contested = {item.lane for item in asked if item.id not in free}
     kept = [*items, *(item for item in ahead if item.lane not in contested)]
-    found = sorted((item for item in kept if item.id in free), key=_turn)
+    found = sorted((item for item in kept if item.id in free), key=in_turn)
     lease = {"leased_until": real() + LEASE}
     work.connection.set_all(AgendaItem, [item.id for item in found], lease)
     return [replace(item, **lease) for item in found]
-
-
-def _turn(item: AgendaItem) -> tuple[datetime, str]:
-    return item.due, item.id
 
 
 def free_all(connection: Connection) -> None:

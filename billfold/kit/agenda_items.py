@@ -43,6 +43,10 @@ class AgendaItem(Record, frozen=True):
         return Caller(self.organization_id, SYSTEM_USER, trusted=True)
 
 
+def in_turn(item: AgendaItem) -> tuple[datetime, str]:
+    return item.due, item.id
+
+
 def is_free(columns: sa.ColumnCollection) -> sa.ColumnElement[bool]:
     lease = columns.leased_until
     return sa.or_(lease.is_(None), lease <= sa.bindparam("real", type_=lease.type))
@@ -153,6 +157,8 @@ def first_in(work: Work, lanes: list[str], until: datetime, most: int) -> dict[s
             values[f"lane{place}"] = part[place] if place < len(part) else None
         for item in work.connection.rows(AgendaItem, _heads(size), values):
             found[item.lane].append(item)
+    for first in found.values():
+        first.sort(key=in_turn)  # They come so, but nothing promises it of a union.
     return found
 
 

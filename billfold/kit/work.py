@@ -143,16 +143,17 @@ class Work:
             known = self._seen[id] = self._one(record, id, select_where, missing)
         return known
 
-    def find_all(self, record: type[Owned], ids: Iterable[str]) -> None:
-        """Find several at once, for `find` to know them; those that are not there it will refuse."""
+    def find_all(self, record: type[Owned], ids: Iterable[str], because: str = "") -> None:
+        """Find several at once, for `find` to know them; those that are not there it will refuse. Other
+        owners' too, where it is said why that may be."""
         if wanted := [id for id in dict.fromkeys(ids) if id not in self._seen and id not in self._held]:
             self._written(record)
-            found = self._among(record, wanted)
+            anybodys = lambda: self.connection.by_id(record, wanted).values()
+            found = anybodys() if because else self._among(record, wanted)
             self._seen.update((row.id, row) for row in found)
 
     def hold_all(self, record: type[R], ids: Iterable[str]) -> list[R]:
-        """Hold several at once, in the order of their ids; those that are not there `hold` will
-        refuse."""
+        """Hold several at once, in the order of their ids, as far as they are there."""
         if wanted := [id for id in dict.fromkeys(ids) if id not in self._held]:
             self._written(record)
             for row in self._among(record, wanted, select_among_to_change):
@@ -392,9 +393,8 @@ class Work:
         return {id for (id,) in self.connection.values_among(select, ids, organization_id=owner)}
 
     def _one(self, record: type[R], id: str, select, missing: Problem) -> R:
-        statement = select(record, "id", "organization_id")
         values = {"id": id, "organization_id": self.organization_id}
-        found = self.connection.rows(record, statement, values)
+        found = self.connection.rows(record, select(record, *values), values)
         if not found:
             raise Refusal(missing, id)
         return found[0]

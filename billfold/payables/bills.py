@@ -275,6 +275,7 @@ def _held_with_vendor(work: Work, bill_id: str, vendor_id: str | None = None) ->
 def _change_lines(work: Work, bill: Bill, drafts: Sequence[LineDraft], replace: bool) -> bool:
     old = {line.id: line for line in lines_of(work, [bill])[bill.id]}
     next_place = 1 + max((line.place for line in old.values()), default=-1)
+    work.hold_all(BillLine, [id for id in old if replace or id in {draft.id for draft in drafts}])
     changed = False
     for number, draft in enumerate(drafts):
         if draft.id is None:

@@ -229,7 +229,6 @@ def pay_bills(
         size = BILLS_PER_PAYMENT_MAX if vendor.combine_payments else 1
         starts = range(0, len(places), size)
         combined += [(places[start : start + size], vendor) for start in starts]
-    # As they were asked for, by the first bill of each.
     return [
         _schedule(work, vendor, process_date, [parts[place] for place in places], terms)
         for places, vendor in sorted(combined, key=lambda one: one[0][0])
@@ -395,5 +394,7 @@ def _plan_next(work: Work, payment: Payment) -> None:
 
 
 def _each_bill(work: Work, payment: Payment, do: Callable[[Bill, int], None]) -> None:
-    for part in sorted(parts_of(work, [payment])[payment.id], key=lambda part: part.bill_id):
+    parts = parts_of(work, [payment])[payment.id]
+    work.hold_all(Bill, [part.bill_id for part in parts])
+    for part in parts:
         do(work.hold(Bill, part.bill_id), part.amount_cents)
