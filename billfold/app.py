@@ -265,8 +265,13 @@ class Billfold:
             await self._lifespan(scope, receive, send)
         elif (lies := PATH.fullmatch(scope["path"])) is not None:
             name, path = lies.groups()
-            under = self.host.under(name)  # The first goes by no name.
-            await self._enter(name, scope | {"path": path or "/", "root_path": under}, receive, send)
+            written = PATH.fullmatch((scope.get("raw_path") or b"").decode("latin-1"))
+            within = {
+                "path": path or "/",
+                "raw_path": written[2].encode("latin-1") if written else b"",
+                "root_path": self.host.under(name),  # The first goes by no name.
+            }
+            await self._enter(name, scope | within, receive, send)
         elif self._named and (name := self._named.get(_host_of(scope))):
             await self._enter(name, scope, receive, send)
         else:

@@ -336,6 +336,17 @@ def test_an_odd_id(desk):
             assert answer.json()[0]["code"] in ("BDC_1205", "BDC_1121")
 
 
+def test_a_slash_in_an_id_ends_no_part_of_the_path(desk):
+    first = f"/env/{desk.settings.first}"
+    for path in (
+        f"{VENDORS}/a%2Fb",
+        f"{first}{VENDORS}/a%2fb",
+        f"{first}{BILLS}/%2F",
+        f"{BILLS}/%2f%2F",
+    ):
+        assert desk.refused("GET", path) == (404, ["BDC_1205"]), path
+
+
 # Faults
 
 

@@ -32,14 +32,13 @@ class Arrival:
 
     @classmethod
     def of(cls, scope) -> "Arrival":
-        client, under, path = scope.get("client"), scope.get("root_path", ""), scope["path"]
-        written = scope.get("raw_path") or b""
+        client, path, written = scope.get("client"), scope["path"], scope.get("raw_path") or b""
         if b"%2F" in written.upper():
             # Of a name, and not between two: it is left as it was written, and no name of ours has it.
-            path = written.decode("latin-1").removeprefix(under)
+            path = written.decode("latin-1")
         return cls(
             scope["method"], path, scope["query_string"], dict(scope["headers"]),
-            client[0] if client else "", scope["scheme"], under,
+            client[0] if client else "", scope["scheme"], scope.get("root_path", ""),
         )  # fmt: skip
 
     def header(self, name: str) -> str:
