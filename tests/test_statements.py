@@ -1,6 +1,7 @@
 """A list asks the database as often for many rows as for a few."""
 
 from functools import partial
+from itertools import count
 
 import pytest
 
@@ -8,7 +9,7 @@ from billfold import demo_world
 from billfold.access import organizations, users
 from billfold.kit.postgres import PostgresConnection
 from billfold.kit.sqlite import SqliteConnection
-from tests.desk import EVENTS, LOGIN_V2, V3, vendor_of
+from tests.desk import EVENTS, LOGIN_V2, V3, bill_of, vendor_of
 from tests.test_payments import bank_account
 from tests.test_webhook_levels import Callers
 
@@ -39,13 +40,13 @@ def asked(monkeypatch) -> list[str]:
 def statements(asked):
     """How often the database is asked for something that answers with so many rows."""
 
-    def count(ask, rows: int) -> int:
+    def counted(ask, rows: int) -> int:
         ask()  # What is settled is known from here on.
         asked.clear()
         assert len(ask()) == rows
         return len(asked)
 
-    return count
+    return counted
 
 
 @pytest.fixture
@@ -70,6 +71,17 @@ def check(statements, ask) -> None:
 @pytest.mark.parametrize("path", ["vendors", "bills", "payments"])
 def test_a_list(full, statements, path):
     check(statements, lambda rows: full.call("GET", f"{V3}/{path}", max=rows)["results"])
+
+
+def test_many_bills_are_filed_together(desk, statements):
+    desk.is_at_work()
+    vendors, numbers = [desk.vendor() for _ in range(MANY)], count()
+
+    def file(rows: int) -> list:
+        made = [bill_of(vendor, 10, f"B{next(numbers)}") for vendor in vendors[:rows]]
+        return desk.call("POST", f"{V3}/bills/bulk", made, status=201)
+
+    check(statements, file)
 
 
 @pytest.mark.parametrize("entity", ["Vendor", "VendorBankAccount", "Bill", "SentPay"])

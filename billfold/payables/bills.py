@@ -3,7 +3,7 @@
 Amounts are whole cents of the bill's currency. `amount = credit + scheduled + paid + due` always.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
@@ -136,6 +136,9 @@ def new_line(amount_cents: int, **fields: Any) -> LineDraft:
     return LineDraft(None, EMPTY_LINE | fields | {"amount_cents": amount_cents})
 
 
+# Active bills by their vendors and invoice numbers.
+Taken = dict[tuple[str, str], str]
+
 IN_ORDER = attrgetter("place", "id")
 EMPTY_LINE = dict.fromkeys(("quantity", "price", "description", "classifications"))
 
@@ -151,17 +154,30 @@ def _check_length(name: str, value: str | None, longest: int) -> None:
         raise Refusal(INVALID_VALUE, f"{name}: is longer than {longest} characters")
 
 
+def taken_numbers(work: Work, vendor_ids: Iterable[str], numbers: Iterable[str]) -> Taken:
+    """Those of some invoice numbers that are taken, for many calls of `create_bill`; the vendors are
+    held from here on."""
+    work.hold_all(Vendor, vendor_ids)
+    found = work.grouped(Bill, "invoice_number", list(dict.fromkeys(numbers)))
+    active = (bill for some in found.values() for bill in some if not bill.archived)
+    return {(bill.vendor_id, bill.invoice_number): bill.id for bill in active}
+
+
 def create_bill(
-    work: Work, vendor_id: str, lines: Sequence[LineDraft], details: dict, repeats: bool = False
-) -> Bill:
+    work: Work, vendor_id: str, lines: Sequence[LineDraft], details: dict, repeats: bool = False,
+    taken: Taken | None = None,
+) -> Bill:  # fmt: skip
     """The amount of a bill is the sum of its lines; it is never taken from the request.
 
-    With `repeats` another active bill of the vendor may have the same invoice number."""
+    With `repeats` another active bill of the vendor may have the same invoice number. What is `taken`
+    is looked up unless it is known; the new bill's is added to it."""
     # Held, not found: two requests with one invoice number would both see that there is none.
     vendor = work.hold(Vendor, vendor_id, NO_SUCH_REFERENCE)
     _check_references(work, details, lines)
-    if not repeats:
-        _check_invoice_number(work, vendor.id, details["invoice_number"])
+    number = details["invoice_number"]
+    if taken is None:
+        taken = {} if repeats else _taken_number(work, vendor.id, number)
+    _check_invoice_number(taken, vendor.id, number)
     rate = rates.indicative(vendor.bill_currency)
     amount_cents = _total([line.fields["amount_cents"] for line in lines])
     bill = work.add(
@@ -169,6 +185,7 @@ def create_bill(
         funding_cents=rates.in_dollars(amount_cents, rate), currency=vendor.bill_currency,
         exchange_rate=rate, **details,
     )  # fmt: skip
+    taken[vendor.id, number] = bill.id
     for place, line in enumerate(lines):
         if line.id is not None:
             raise Refusal(NOT_POSSIBLE, f"billLineItems[{place}].id: a new bill has new lines")
@@ -187,7 +204,7 @@ def update_bill(
     _check_references(work, details, lines or [])
     number = details.get("invoice_number", bill.invoice_number)
     if not repeats and number != bill.invoice_number:
-        _check_invoice_number(work, vendor.id, number)
+        _check_invoice_number(_taken_number(work, vendor.id, number), vendor.id, number)
     owed_before = _owed(bill)
     changed = False
     if lines is not None:
@@ -218,7 +235,8 @@ def set_archived(work: Work, bill_id: str, archived: bool, repeats: bool = False
     if archived and bill.scheduled_cents:
         raise Refusal(NOT_POSSIBLE, f"{bill.id}: has scheduled payments")
     if not archived and bill.archived and not repeats:
-        _check_invoice_number(work, vendor.id, bill.invoice_number)
+        number = bill.invoice_number
+        _check_invoice_number(_taken_number(work, vendor.id, number), vendor.id, number)
     owed_before = _owed(bill)
     if work.change(bill, archived=archived):
         vendors.owe(work, vendor, _owed(bill) - owed_before)
@@ -322,9 +340,14 @@ def _merged(line: BillLine, fields: dict, number: int) -> dict:
     return fields | {"amount_cents": times(quantity, price, f"billLineItems[{number}].amount")}
 
 
-def _check_invoice_number(work: Work, vendor_id: str, number: str) -> None:
+def _taken_number(work: Work, vendor_id: str, number: str) -> Taken:
+    found = work.ids_of(Bill, vendor_id=vendor_id, invoice_number=number, archived=False)
+    return {(vendor_id, number): found[0]} if found else {}
+
+
+def _check_invoice_number(taken: Taken, vendor_id: str, number: str) -> None:
     """Once for a vendor among its active bills; the message ends in the id of the other."""
-    for other in work.ids_of(Bill, vendor_id=vendor_id, invoice_number=number, archived=False):
+    if other := taken.get((vendor_id, number)):
         raise Refusal(DUPLICATE_INVOICE, f"{number} stands on {other}")
 
 

@@ -228,10 +228,9 @@ def _amount_cents(amount: Decimal | None, quantity: Decimal | None, price: Decim
     return times(quantity, price)
 
 
-def _create(work: Work, request: BillRequest) -> Bill:
-    return bills.create_bill(
-        work, request.vendor_id, _drafts(request.bill_line_items), _details(request)
-    )
+def _create(work: Work, request: BillRequest, taken: bills.Taken | None = None) -> Bill:
+    lines, details = _drafts(request.bill_line_items), _details(request)
+    return bills.create_bill(work, request.vendor_id, lines, details, taken=taken)
 
 
 @operations.get("/connect/v3/bills", SIGNED_IN, may=Permission.VIEW_BILLS)
@@ -259,7 +258,9 @@ def create_bulk_bills(
     """Create 1 to 100 bills, of one vendor or many: all of them, or none."""
     # In the order of vendors, so that two requests never wait for each other's vendor.
     in_order = sorted(enumerate(request), key=lambda numbered: numbered[1].vendor_id)
-    made = all_or_none(in_order, lambda numbered: (numbered[0], _create(work, numbered[1])))
+    numbers = [each.invoice.invoice_number for each in request]
+    taken = bills.taken_numbers(work, [each.vendor_id for each in request], numbers)
+    made = all_or_none(in_order, lambda numbered: (numbered[0], _create(work, numbered[1], taken)))
     return views(work, [bill for _, bill in sorted(made, key=lambda numbered: numbered[0])])
 
 
