@@ -261,17 +261,16 @@ class Billfold:
         await self._serve(scope, receive, send)
 
     async def _route(self, scope, receive, send) -> None:
+        written = scope.get("raw_path") or b""
+        if b"%2F" in written.upper():
+            # Of a name, and not between two: it is left as it was written, and no name of ours has it.
+            scope = scope | {"path": written.decode("latin-1")}
         if scope["type"] != "http":
             await self._lifespan(scope, receive, send)
         elif (lies := PATH.fullmatch(scope["path"])) is not None:
             name, path = lies.groups()
-            written = PATH.fullmatch((scope.get("raw_path") or b"").decode("latin-1"))
-            within = {
-                "path": path or "/",
-                "raw_path": written[2].encode("latin-1") if written else b"",
-                "root_path": self.host.under(name),  # The first goes by no name.
-            }
-            await self._enter(name, scope | within, receive, send)
+            under = self.host.under(name)  # The first goes by no name.
+            await self._enter(name, scope | {"path": path or "/", "root_path": under}, receive, send)
         elif self._named and (name := self._named.get(_host_of(scope))):
             await self._enter(name, scope, receive, send)
         else:

@@ -345,6 +345,25 @@ def test_a_slash_in_an_id_ends_no_part_of_the_path(desk):
         f"{BILLS}/%2f%2F",
     ):
         assert desk.refused("GET", path) == (404, ["BDC_1205"]), path
+    for path in (
+        f"/env%2F{first[5:]}{VENDORS}",
+        f"/%65nv/{first[5:]}{V3}%2Fvendors",
+        f"{V3}%2Fvendors",
+    ):
+        assert desk.refused("GET", path) == (404, ["BDC_1121"]), path
+
+
+def test_what_is_named_and_is_not_there(desk):
+    bill = desk.sees(desk.owes(demo_world.VENDOR_ID, 10))
+    line = bill["billLineItems"][0]["id"]
+    for method in ("PATCH", "PUT"):
+        body = bill_of(bill["vendorId"], 1, "1") | {"billLineItems": [{"id": line, "amount": 1}] * 2}
+        refused = desk.refused(method, f"{BILLS}/{bill['id']}", body)
+        assert refused == (400, ["billLineItems[1].id: stands on another line, too"])
+    account = {"type": "BANK_ACCOUNT", "id": demo_world.BANK_ACCOUNT_ID}
+    body = {"vendorId": "00901NOPE", "fundingAccount": account}
+    body |= {"payments": [{"billId": bill["id"], "amount": 1}]}
+    assert desk.refused("POST", f"{V3}/payments/bulk", body) == (422, ["BDC_1205"])
 
 
 # Faults

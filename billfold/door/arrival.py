@@ -32,12 +32,9 @@ class Arrival:
 
     @classmethod
     def of(cls, scope) -> "Arrival":
-        client, path, written = scope.get("client"), scope["path"], scope.get("raw_path") or b""
-        if b"%2F" in written.upper():
-            # Of a name, and not between two: it is left as it was written, and no name of ours has it.
-            path = written.decode("latin-1")
+        client = scope.get("client")
         return cls(
-            scope["method"], path, scope["query_string"], dict(scope["headers"]),
+            scope["method"], scope["path"], scope["query_string"], dict(scope["headers"]),
             client[0] if client else "", scope["scheme"], scope.get("root_path", ""),
         )  # fmt: skip
 

@@ -173,7 +173,14 @@ def _refuse_what_is_not_served(request: BillRequest | BillPatchRequest) -> None:
 
 
 def _drafts(sent: Sequence[LineRequest | LinePatch]) -> list[LineDraft]:
-    return [_draft(place, line) for place, line in enumerate(sent)]
+    drafts = [_draft(place, line) for place, line in enumerate(sent)]
+    seen = set()
+    for place, draft in enumerate(drafts):
+        if draft.id in seen:
+            raise Refusal(MALFORMED, f"billLineItems[{place}].id: stands on another line, too")
+        if draft.id is not None:
+            seen.add(draft.id)
+    return drafts
 
 
 def _draft(place: int, sent: LineRequest | LinePatch) -> LineDraft:

@@ -214,7 +214,7 @@ def pay_bills(
 
     def set_aside(line: PayLine) -> tuple[Bill, int]:
         bill = work.hold(Bill, line.bill_id, NO_SUCH_REFERENCE)
-        _check_bill(bill, terms)
+        _check_bill(work, bill, terms)
         _disbursement_type(work.find(Vendor, bill.vendor_id), line.amount_cents)
         bills.set_aside(work, bill, line.amount_cents)
         return bill, line.amount_cents
@@ -227,8 +227,7 @@ def pay_bills(
     for vendor_id, places in by_vendor.items():
         vendor = work.find(Vendor, vendor_id)
         size = BILLS_PER_PAYMENT_MAX if vendor.combine_payments else 1
-        starts = range(0, len(places), size)
-        combined += [(places[start : start + size], vendor) for start in starts]
+        combined += [(places[start : start + size], vendor) for start in range(0, len(places), size)]
     return [
         _schedule(work, vendor, process_date, [parts[place] for place in places], terms)
         for places, vendor in sorted(combined, key=lambda one: one[0][0])
@@ -248,7 +247,7 @@ def pay_new_bill(work: Work, terms: Terms, amount_cents: int) -> Payment:
     }  # fmt: skip
     line = bills.new_line(amount_cents, description=terms.description)
     bill = bills.create_bill(work, terms.vendor_id, [line], details)
-    _check_bill(bill, terms)
+    _check_bill(work, bill, terms)
     bills.set_aside(work, bill, amount_cents)
     vendor = work.find(Vendor, bill.vendor_id)
     return _schedule(work, vendor, process_date, [(bill, amount_cents)], terms, created_bill=True)
@@ -326,10 +325,11 @@ def _check_account(work: Work, terms: Terms) -> None:
         raise Refusal(NO_SUCH_REFERENCE, f"fundingAccount.id: {terms.funding_account_id}")
 
 
-def _check_bill(bill: Bill, terms: Terms) -> None:
+def _check_bill(work: Work, bill: Bill, terms: Terms) -> None:
     if bill.archived:
         raise Refusal(NOT_POSSIBLE, "the bill is archived")
-    if terms.vendor_id not in (None, bill.vendor_id):
+    if terms.vendor_id is not None and terms.vendor_id != bill.vendor_id:
+        work.find(Vendor, terms.vendor_id, NO_SUCH_REFERENCE)
         raise Refusal(NOT_POSSIBLE, f"the bill is not of vendor {terms.vendor_id}")
     if bill.currency != vendors.HOME_CURRENCY:
         raise Refusal(NOT_POSSIBLE, f"bills in {bill.currency} cannot be paid here yet")
