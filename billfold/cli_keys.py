@@ -135,7 +135,8 @@ def create_key(
         print(f"{each:14} {value}")
 
 
-@app.command("revoke")
+# What is asked for may begin with a dash.
+@app.command("revoke", context_settings={"ignore_unknown_options": True})
 @plainly
 def revoke_key(
     which: Annotated[str, typer.Argument(help="Its last four characters, or how its id begins.")],

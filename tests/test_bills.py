@@ -444,7 +444,7 @@ def test_lines_of_other_bills_are_not_found(desk, acme):
     bill, other = desk.owes(acme, 1, "1"), desk.sees(desk.owes(acme, 2, "2"))
     own = desk.sees(bill)["billLineItems"][0]["id"]
     foreign = other["billLineItems"][0]["id"]
-    for ids in (["bli01NOBODYHERE00none"], [foreign], [own, own]):
+    for ids in (["bli01NOBODYHERE00none"], [foreign], [own, foreign]):
         sent = {"billLineItems": [{"id": id, "amount": 9} for id in ids]}
         for method, body in (("PATCH", sent), ("PUT", bill_of(acme, 0, "1") | sent)):
             assert desk.refused(method, f"{BILLS}/{bill}", body) == (404, ["BDC_1205"]), (method, ids)

@@ -181,6 +181,8 @@ def test_the_command_makes_lists_and_ends(tmp_path):
     assert ended.stdout == f"appKey …{made['appKey'][-4:]} has ended, and its sessions with it\n"
     again = run("keys", "revoke", made["appKey"][-4:], *where, seconds=60)
     assert_refused(again, "no active key")
+    for which in ("-lZU", "--aB", "-_-h"):  # Keys hold dashes.
+        assert_refused(run("keys", "revoke", which, *where, seconds=60), "no active key")
 
 
 def test_on_sqlite_the_server_is_stopped_for_it(tmp_path):
