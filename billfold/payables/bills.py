@@ -154,13 +154,12 @@ def _check_length(name: str, value: str | None, longest: int) -> None:
         raise Refusal(INVALID_VALUE, f"{name}: is longer than {longest} characters")
 
 
-def taken_numbers(work: Work, vendor_ids: Iterable[str], numbers: Iterable[str]) -> Taken:
-    """Those of some invoice numbers that are taken, for many calls of `create_bill`; the vendors are
-    held from here on."""
-    work.hold_all(Vendor, vendor_ids)
-    found = work.grouped(Bill, "invoice_number", list(dict.fromkeys(numbers)))
-    active = (bill for some in found.values() for bill in some if not bill.archived)
-    return {(bill.vendor_id, bill.invoice_number): bill.id for bill in active}
+def taken_numbers(work: Work, wanted: Iterable[tuple[str, str]]) -> Taken:
+    """Those of some vendors' invoice numbers that are taken, for many calls of `create_bill`, before
+    the first; the vendors are held from here on."""
+    pairs = dict.fromkeys(wanted)
+    work.hold_all(Vendor, [vendor_id for vendor_id, _ in pairs])
+    return dict(each for pair in pairs for each in _taken_number(work, *pair).items())
 
 
 def create_bill(
@@ -293,7 +292,8 @@ def _held_with_vendor(work: Work, bill_id: str, vendor_id: str | None = None) ->
 def _change_lines(work: Work, bill: Bill, drafts: Sequence[LineDraft], replace: bool) -> bool:
     old = {line.id: line for line in lines_of(work, [bill])[bill.id]}
     next_place = 1 + max((line.place for line in old.values()), default=-1)
-    work.hold_all(BillLine, [id for id in old if replace or id in {draft.id for draft in drafts}])
+    sent = {draft.id for draft in drafts}
+    work.hold_all(BillLine, [id for id in old if replace or id in sent])
     changed = False
     for number, draft in enumerate(drafts):
         if draft.id is None:

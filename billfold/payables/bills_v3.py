@@ -265,8 +265,8 @@ def create_bulk_bills(
     """Create 1 to 100 bills, of one vendor or many: all of them, or none."""
     # In the order of vendors, so that two requests never wait for each other's vendor.
     in_order = sorted(enumerate(request), key=lambda numbered: numbered[1].vendor_id)
-    numbers = [each.invoice.invoice_number for each in request]
-    taken = bills.taken_numbers(work, [each.vendor_id for each in request], numbers)
+    wanted = [(each.vendor_id, each.invoice.invoice_number) for each in request]
+    taken = bills.taken_numbers(work, wanted)
     made = all_or_none(in_order, lambda numbered: (numbered[0], _create(work, numbered[1], taken)))
     return views(work, [bill for _, bill in sorted(made, key=lambda numbered: numbered[0])])
 
