@@ -4,14 +4,15 @@ import asyncio
 import os
 import shutil
 import tempfile
+from contextlib import closing
 from pathlib import Path
 
-import psycopg
 import pytest
 
 import tests.receiver
 from billfold import migrations
 from tests.desk import Desk
+from tests.postgres import Copy, database_of, run_sql
 from tests.server import Receiver, Server
 
 pytest_plugins = ["tests.contract.plugin"]
@@ -78,15 +79,15 @@ def sqlite_url(sqlite_template, folder) -> str:
     return f"sqlite:{folder / 'billfold.db'}"
 
 
+@pytest.fixture(scope="session")
+def postgres_copy(postgres_url, postgres_template):
+    with closing(Copy(postgres_url, postgres_template, "billfold_test")) as copy:
+        yield copy
+
+
 @pytest.fixture
-def copied_postgres_url(request):
-    server, template = (request.getfixturevalue(n) for n in ("postgres_url", "postgres_template"))
-    name = "billfold_test"
-    run_sql(
-        server, *(f'DROP DATABASE "{left}" WITH (FORCE)' for left in databases(server, name)),
-        f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY",
-    )  # fmt: skip
-    return database_of(server, name)
+def copied_postgres_url(postgres_copy) -> str:
+    return postgres_copy.fresh()
 
 
 @pytest.fixture(params=DATABASES)
@@ -148,8 +149,8 @@ def serve(tmp_path):
     """Starts servers, on one data folder, and ends them when the test does."""
     started: list[Server] = []
 
-    def start(*options: str) -> Server:
-        started.append(Server(tmp_path / "data", *options))
+    def start(*options: str, afresh: bool = False) -> Server:
+        started.append(Server(tmp_path / "data", *options, afresh=afresh))
         return started[-1]
 
     yield start
@@ -168,27 +169,6 @@ def slow_receiver():
     receiver = Receiver(1.0)
     yield receiver
     receiver.close()
-
-
-def run_sql(url: str, *statements: str) -> None:
-    with psycopg.connect(url, autocommit=True) as connection:
-        for statement in statements:
-            connection.execute(statement)
-
-
-def databases(server: str, name: str) -> list[str]:
-    """A database, and those of environments beside it, as far as they are there."""
-    with psycopg.connect(server) as connection:
-        found = connection.execute(
-            "SELECT datname FROM pg_database WHERE datname LIKE %s", [f"{name}%"]
-        )
-        return [each for (each,) in found]
-
-
-def database_of(server: str, name: str) -> str:
-    """Another database of the same server; its address may stand in the query as a path."""
-    head, mark, options = server.partition("?")
-    return f"{head.rpartition('/')[0]}/{name}{mark}{options}"
 
 
 @pytest.fixture

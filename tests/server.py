@@ -8,14 +8,13 @@ import re
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import urllib.error
 import urllib.request
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 from billfold import demo_world
 from tests.desk import LOGIN, V3
@@ -32,49 +31,92 @@ def surroundings(**more: str) -> dict[str, str]:
     return plain | {"COVERAGE_PROCESS_START": "", "NO_COLOR": "1"} | more
 
 
-# A command that ends is forked from a process that has imported everything: its start would be most
-# of its time. Servers start as they do for everybody.
+# What is not about the start itself is forked from a process that has imported everything: that would
+# be most of its time.
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["tests.server", "billfold.app", "billfold.cli", "billfold.migrations"])
+FORKS.set_forkserver_preload([
+    "tests.server", "billfold.app", "billfold.cli", "billfold.demo", "billfold.door.logs",
+    "billfold.door.packets", "billfold.kit.postgres", "billfold.kit.sqlite",
+    "billfold.migrations.types", "alembic.command", "argon2", "cryptography.x509", "prometheus_client",
+    "uvicorn", "uvloop",
+])  # fmt: skip
+
+
+class Fork:
+    """`billfold` with these words in a process of its own; it is asked like a Popen with two pipes."""
+
+    def __init__(self, words: list[str], surroundings: dict[str, str]) -> None:
+        said, says = zip(*(FORKS.Pipe(duplex=False) for _ in range(2)), strict=True)
+        work = (words, surroundings, os.getcwd(), says)
+        # A daemon ends with the tests, whatever becomes of them, and can have no workers.
+        self._process = FORKS.Process(target=_command, args=work, daemon=True)
+        self._process.start()
+        for each in says:
+            each.close()
+        self.args, self.pid = words, self._process.pid
+        self.stdout, self.stderr = (os.fdopen(os.dup(each.fileno())) for each in said)
+
+    @property
+    def returncode(self) -> int | None:
+        return self._process.exitcode
+
+    def poll(self) -> int | None:
+        return self.returncode
+
+    def wait(self, seconds: float | None = None) -> int:
+        self._process.join(seconds)
+        if self.returncode is None:
+            raise subprocess.TimeoutExpired(self.args, seconds or 0)
+        return self.returncode
+
+    def send_signal(self, by: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, by)
+
+
+def _command(words: list[str], surroundings: dict[str, str], folder: str, says: tuple) -> None:
+    """What `billfold` does, in a process and a group of its own."""
+    from billfold import cli
+
+    os.setsid()
+    os.environ.clear()
+    os.environ.update(surroundings)
+    os.chdir(folder)
+    for number, each in enumerate(says, start=1):
+        os.dup2(each.fileno(), number)
+        each.close()
+    sys.argv = ["billfold", *words]
+    cli.main()
 
 
 def run(
     *arguments: object, seconds: int = START_SECONDS_MAX, **more: str
 ) -> subprocess.CompletedProcess:
     words = [str(each) for each in arguments]
-    with tempfile.TemporaryDirectory() as folder:
-        said = [Path(folder, name) for name in ("stdout", "stderr")]
-        process = FORKS.Process(target=_command, args=(words, surroundings(**more), os.getcwd(), said))
-        process.start()
-        process.join(seconds)
-        if process.exitcode is None:
-            process.kill()
-            raise subprocess.TimeoutExpired(words, seconds)
-        out, err = (each.read_text() for each in said)
-        return subprocess.CompletedProcess(words, process.exitcode, out, err)
-
-
-def _command(words: list[str], surroundings: dict[str, str], folder: str, said: list[Path]) -> None:
-    """What `billfold` does, in a process of its own."""
-    from billfold import cli
-
-    os.environ.clear()
-    os.environ.update(surroundings)
-    os.chdir(folder)
-    for number, path in enumerate(said, start=1):
-        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), number)
-    sys.argv = ["billfold", *words]
-    cli.main()
+    process = Fork(words, surroundings(**more))
+    with ThreadPoolExecutor(2) as readers:
+        said = [readers.submit(each.read) for each in (process.stdout, process.stderr)]
+        try:
+            code = process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            raise
+    return subprocess.CompletedProcess(words, code, *(each.result() for each in said))
 
 
 class Process:
-    """A `billfold` that runs on, and everything it has said."""
+    """A `billfold` that runs on, and everything it has said; started `afresh`, as it is for everybody,
+    also where it has workers."""
 
-    def __init__(self, *arguments: str, **more: str) -> None:
-        self.process = subprocess.Popen(
-            [*PROGRAM, *arguments], env=surroundings(**more), stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, text=True, start_new_session=True,
-        )  # fmt: skip
+    def __init__(self, *arguments: str, afresh: bool = False, **more: str) -> None:
+        self.process: Fork | subprocess.Popen
+        if afresh or "--workers" in arguments:
+            self.process = subprocess.Popen(
+                [*PROGRAM, *arguments], env=surroundings(**more), stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE, text=True, start_new_session=True,
+            )  # fmt: skip
+        else:
+            self.process = Fork([*arguments], surroundings(**more))
         self.lines: queue.Queue[str] = queue.Queue()
         self.stdout: list[str] = []
         self.stderr: list[str] = []

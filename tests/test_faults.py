@@ -12,8 +12,8 @@ from contextlib import suppress
 import psycopg
 import pytest
 
-from tests.conftest import run_sql
 from tests.desk import V3, bill_of
+from tests.postgres import run_sql
 
 BILLS = f"{V3}/bills"
 TROUBLE = """

@@ -11,8 +11,8 @@ from contextlib import closing
 import psycopg
 import pytest
 
-from tests.conftest import database_of, run_sql
 from tests.desk import V3, vendor_of
+from tests.postgres import database_of, run_sql
 from tests.server import DIRECT, START_SECONDS_MAX, Process, Receiver, subscribe
 
 STOP_SECONDS_MAX = 4  # It is less than one on a machine that has time.

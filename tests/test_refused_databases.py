@@ -6,7 +6,7 @@ from contextlib import closing
 import pytest
 
 from billfold import migrations
-from tests.conftest import database_of, run_sql
+from tests.postgres import database_of, run_sql
 from tests.server import assert_refused, run
 
 SERVE, WORK, MIGRATE = ["serve", "--port", "0"], ["work"], ["migrate"]

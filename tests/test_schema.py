@@ -12,8 +12,8 @@ from alembic.migration import MigrationContext
 from billfold import demo_world, migrations
 from billfold.kit.errors import Unusable
 from billfold.kit.tables import metadata
-from tests.conftest import run_sql
 from tests.desk import V3
+from tests.postgres import run_sql
 
 FIRST = migrations.REVISIONS[0]
 

@@ -20,7 +20,7 @@ from tests.server import DIRECT, START_SECONDS_MAX, WELCOME_LINES, assert_refuse
 
 
 def test_the_first_lines_hold_credentials_and_a_call_that_works(serve):
-    server = serve()
+    server = serve(afresh=True)
     said = [server.lines.get(timeout=START_SECONDS_MAX) for _ in range(WELCOME_LINES - 1)]
     known = dict(line.split() for line in said if re.fullmatch(r"  [a-zA-Z]+ +\S+\n", line))
     control = server.call("GET", "/_control/credentials")
@@ -157,7 +157,7 @@ def test_an_environment_that_is_wrong_is_named(tmp_path, variables, words):
 @pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_when_what_is_asked_has_been_answered(serve, slow_receiver, by):
     # Only the jump delivers: when the receiver is asked, the jump's request is under way.
-    server = serve("--no-worker")
+    server = serve("--no-worker", afresh=True)
     server.signs_in()
     subscribe(server, slow_receiver.url)
     answered: list[dict] = []

@@ -10,7 +10,7 @@ from contextlib import suppress
 import psycopg
 import pytest
 
-from tests.conftest import databases
+from tests.postgres import databases
 from tests.proof import LONG
 from tests.server import Server, place_of
 

@@ -8,7 +8,8 @@ import time
 import aiohttp
 import pytest
 
-from tests.conftest import database_of, furnish, run_sql
+from tests.conftest import furnish
+from tests.postgres import database_of, run_sql
 from tests.proof import LONG
 from tests.proof.books import Books
 from tests.proof.clients import IN_DOUBT, NOT_DONE, Client, Kept
