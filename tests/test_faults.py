@@ -189,7 +189,7 @@ def test_a_database_that_is_gone_is_said_and_found_again(relay, far_desk):
 
 
 def test_fewer_connections_than_are_wanted_are_shared(copied_postgres_url, open_desk):
-    """Eight units would run at once, and PostgreSQL gives this role three connections."""
+    """More units would run at once, and PostgreSQL gives this role three connections."""
     role = "billfold_of_few"
     run_sql(
         copied_postgres_url, f"CREATE ROLE {role} LOGIN CONNECTION LIMIT 3",

@@ -72,9 +72,9 @@ class Limits:
     """How much a process may ask of PostgreSQL at once, how long it waits for an answer, and what a
     commit is to stand."""
 
-    # Units of work at once, a thread and a connection each. More than a few for each core only wait for
-    # one another; those of all processes must stay below the server's max_connections.
-    connections: int = 8
+    # Units of work at once, a thread and a connection each. More than a few only wait for one another,
+    # and hold up the worker's; those of all processes must stay below the server's max_connections.
+    connections: int = 6
     connect_seconds: int = 5
     # A statement that takes longer is a mistake of ours.
     statement_seconds: int = 10
