@@ -4,8 +4,10 @@ import asyncio
 
 import pytest
 
-from billfold.kit.batches import BATCH_MAX, Batches, to_the_end
+from billfold.kit.batches import Batches, to_the_end
 from billfold.kit.errors import Unavailable
+
+BATCH_MAX = 64
 
 
 class Doing:
@@ -31,7 +33,7 @@ def asks(*rounds: list[int]):
 
     async def run():
         doing = Doing()
-        batches, told = Batches(doing.all), []
+        batches, told = Batches(doing.all, BATCH_MAX), []
         doing.may_end.clear()
         for numbers in rounds:
             told += [batches.do(number) for number in numbers]
@@ -53,7 +55,7 @@ def test_while_one_batch_is_done_the_next_one_gathers():
 
 def test_a_batch_is_bounded():
     done, told = asks([*range(1, 3), *range(4, BATCH_MAX + 10)])
-    assert [len(batch) for batch in done] == [BATCH_MAX, BATCH_MAX + 8 - BATCH_MAX]
+    assert [len(batch) for batch in done] == [BATCH_MAX, 8]
     assert told[-1] == 2 * (BATCH_MAX + 9)
 
 
@@ -72,7 +74,7 @@ def test_the_trouble_of_the_database_is_everyones():
 def test_who_leaves_before_its_turn_is_left_out():
     async def run():
         doing = Doing()
-        batches = Batches(doing.all)
+        batches = Batches(doing.all, BATCH_MAX)
         left, stays = batches.do(1), batches.do(2)
         left.cancel()
         assert await stays == 4
@@ -86,7 +88,7 @@ def test_what_is_begun_is_ended_however_often_it_is_cancelled(cancels):
     async def run():
         doing = Doing()
         doing.may_end.clear()
-        task = asyncio.create_task(to_the_end(Batches(doing.all).do(2)))
+        task = asyncio.create_task(to_the_end(Batches(doing.all, BATCH_MAX).do(2)))
         for _ in range(cancels):
             await asyncio.sleep(0.001)
             task.cancel()
@@ -102,7 +104,7 @@ def test_what_does_not_end_well_is_told(cancels, raised):
     async def run():
         doing = Doing()
         doing.may_end.clear()
-        task = asyncio.create_task(to_the_end(Batches(doing.all).do(3)))
+        task = asyncio.create_task(to_the_end(Batches(doing.all, BATCH_MAX).do(3)))
         await asyncio.sleep(0.001)
         if cancels:
             task.cancel()

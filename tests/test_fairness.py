@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from datetime import datetime
+from datetime import datetime, timedelta
 from time import perf_counter
 
 import pytest
@@ -57,6 +57,32 @@ def test_of_a_lane_only_the_first_few_are_at_work(desk):
     ended = next(item for item in taken if item.lane == "dead")
     assert desk.writes(lambda work: agenda.finish(work, ended))
     assert [item.subject_id for item in take(desk)] == ["4"]
+
+
+def test_what_comes_late_before_those_at_work_waits_for_them(desk):
+    """A long transaction tells what was due before what others have begun meanwhile."""
+    plan(desk, "lane", 4, due=START)
+    taken = take(desk)
+    plan(desk, "lane", 50, first=100, due=START - timedelta(seconds=1))
+    assert (len(taken), take(desk)) == (4, [])
+    assert desk.writes(lambda work: agenda.finish(work, taken[0]))
+    assert [item.subject_id for item in take(desk)] == ["100"]
+
+
+def test_who_is_at_work_is_counted_from_an_index(desk):
+    def explain(work) -> str:
+        compiled = work.connection.compiled(agenda_items._busy_in(1))
+        if desk.url.startswith("sqlite:"):
+            asked = [""] * len(compiled.names)
+            return str(work.connection.fetch(f"EXPLAIN QUERY PLAN {compiled.text}", asked))
+        text = compiled.text
+        for number in range(len(compiled.names)):
+            text = text.replace("%s", f"${number + 1}", 1)
+        work.connection.driver.execute("SET LOCAL enable_seqscan = off")
+        rows = work.connection.driver.execute(f"EXPLAIN (GENERIC_PLAN) {text}".encode())
+        return "\n".join(row[0] for row in rows)
+
+    assert "ix_agenda_leased" in desk.reads(explain)
 
 
 def test_a_long_lane_costs_no_more_than_a_short_one(sqlite_url, open_desk):
@@ -156,19 +182,24 @@ def test_more_is_leased_ahead_when_half_is_done():
     until = real() + agenda.LEASE
     items = [
         AgendaItem(f"{n}", "", START, "event.deliver", "", leased_until=until, lane="lane")
-        for n in range(16)
+        for n in range(96)
     ]
     quick, slow = Answered(200, milliseconds=5), Answered(200, milliseconds=500)
 
     def leases(left: int, answered: Answered | None) -> dict[str, int]:
         """Where one ends, and so many are left."""
         held = {"lane": set(items[: left + 1])}
-        return delivery._lanes([Sent(items[0], None, answered)], held)
+        return delivery._lanes([Sent(items[0], None, answered)], held, 384)
 
-    assert [leases(left, quick) for left in (15, 9)] == [{}, {}]
-    assert [leases(left, quick) for left in (8, 0)] == [{"lane": agenda.AHEAD_MAX}] * 2
+    assert [leases(left, quick) for left in (95, 49)] == [{}, {}]
+    assert [leases(left, quick) for left in (48, 0)] == [{"lane": 96}] * 2
     for late in (slow, Answered(500, milliseconds=5), Answered(None, "refused"), None):
         assert [leases(left, late) for left in (15, 3)] == [{"lane": agenda_items.LANE_MAX}] * 2
+
+
+def test_what_is_leased_ahead_is_shared_by_the_lanes():
+    assert [agenda.ahead(lanes, 384) for lanes in (1, 10, 20, 60, 1_000)] == [96, 96, 48, 16, 16]
+    assert [agenda.ahead(lanes, 64) for lanes in (1, 10, 1_000)] == [16, 16, 16]
 
 
 def test_what_is_leased_ahead_is_not_sent_once_it_is_not_wanted(sqlite_url, open_desk):

@@ -250,11 +250,11 @@ def test_one_of_an_older_schema_is_migrated_first(desk, older):
 
 @pytest.fixture
 def older():
-    """The schema before the last one, which had one column less."""
+    """The schema before the last one, which had one index less."""
 
     def change(url: str) -> None:
         texts = (
-            "ALTER TABLE environments DROP COLUMN origin",
+            "DROP INDEX ix_agenda_leased",
             f"UPDATE alembic_version SET version_num = '{migrations.REVISIONS[-2]}'",
         )
         if url.startswith("sqlite:"):

@@ -144,7 +144,9 @@ def test_what_is_planned_for_now_is_done_at_once(desk, done, monkeypatch):
 
 def follows(desk, most: int, held: list[AgendaItem]) -> list[str]:
     def unit(work) -> list[AgendaItem]:
-        return agenda.follow(work, {"lane": most}, held).get("lane", [])
+        left = {item.id for item in work.connection.where(AgendaItem)}
+        ours = sum(item.id in left for item in held)
+        return agenda.follow(work, {"lane": most}, {"lane": ours}).get("lane", [])
 
     following = desk.writes(unit)
     held += following
@@ -155,7 +157,7 @@ def test_who_is_alone_in_a_lane_and_quick_leases_ahead(desk):
     plan(desk, "lane", 40)
     held = take(desk)
     desk.writes(lambda work: agenda.finish(work, held[0]))
-    assert follows(desk, agenda.AHEAD_MAX, held) == [str(number) for number in range(4, 17)]
+    assert follows(desk, agenda.AHEAD_MIN, held) == [str(number) for number in range(4, 17)]
     assert take(desk) == []
     # One that became slow is at what it has, and begins no more until few are left.
     for item in held[1:4]:
@@ -170,7 +172,7 @@ def test_no_more_is_leased_than_there_is_room_for(desk):
     plan(desk, "lane", 40)
     held = take(desk)
     desk.writes(lambda work: agenda.finish(work, held[0]))
-    found = desk.writes(lambda work: agenda.follow(work, {"lane": 16}, held, room=3)["lane"])
+    found = desk.writes(lambda work: agenda.follow(work, {"lane": 16}, {"lane": 3}, room=3)["lane"])
     assert [item.subject_id for item in found] == ["4", "5", "6"]
     assert take(desk, most=-1) == []
 
@@ -181,10 +183,10 @@ def test_nobody_leases_ahead_where_another_is_at_work(desk):
     taken = take(desk)
     mine, others = taken[:2], taken[2:]
     desk.writes(lambda work: agenda.finish(work, mine[0]))
-    assert follows(desk, agenda.AHEAD_MAX, mine) == ["4"]
+    assert follows(desk, agenda.AHEAD_MIN, mine) == ["4"]
     for item in others:
         desk.writes(lambda work, item=item: agenda.finish(work, item))
-    assert len(follows(desk, agenda.AHEAD_MAX, mine)) == agenda.AHEAD_MAX - 2
+    assert len(follows(desk, agenda.AHEAD_MIN, mine)) == agenda.AHEAD_MIN - 2
 
 
 def test_nobody_leases_ahead_where_another_begins_at_the_same_moment(copied_postgres_url, open_desk):
@@ -198,7 +200,7 @@ def test_nobody_leases_ahead_where_another_begins_at_the_same_moment(copied_post
         return len(taken)
 
     def follow(work) -> list[AgendaItem]:
-        return agenda.follow(work, {"lane": agenda.AHEAD_MAX})["lane"]
+        return agenda.follow(work, {"lane": agenda.AHEAD_MIN})["lane"]
 
     async def both() -> tuple[int, list[str]]:
         first = asyncio.create_task(desks[0].environment.write(begin))

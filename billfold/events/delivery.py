@@ -6,7 +6,7 @@ run out: what was sent may be sent again, with the same event id (at least once)
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from functools import lru_cache
 from itertools import chain, cycle, groupby, repeat
@@ -131,9 +131,8 @@ def make_deliverer(environment: Environment, send: Send) -> agenda.Handler:
             done = _record_all(work, sent)
             # In a jump it is done in order, by who jumps.
             goes_on = environment.room and not stored.walking_to and not environment.stopping
-            lanes = _lanes(done, held) if goes_on else {}
-            # Copied, because others come and go meanwhile.
-            ours = {item for lane in lanes for item in tuple(held.get(lane, ()))}
+            lanes = _lanes(done, held, most) if goes_on else {}
+            ours = _leased(held, lanes, {one.item for one in sent})
             following = agenda.follow(work, lanes, ours, environment.room + len(done))
             try:
                 parcels = _pack_all(work, list(chain(*following.values())))
@@ -148,7 +147,8 @@ def make_deliverer(environment: Environment, send: Send) -> agenda.Handler:
         packed.update(zip(items, zip(repeat(version), parcels), strict=False))
         return _shares(sent, following)
 
-    packing, recording = Batches(pack_all), Batches(record_all)
+    most = environment.database.together
+    packing, recording = Batches(pack_all, most), Batches(record_all, most)
 
     async def deliver(_: Environment, item: AgendaItem) -> list[AgendaItem]:
         gate = gates.setdefault(item.lane, asyncio.Semaphore(agenda_items.LANE_MAX))
@@ -267,18 +267,32 @@ def _in_time(item: AgendaItem) -> bool:
     return item.leased_until is not None and real() + ANSWER_MAX < item.leased_until
 
 
-def _lanes(done: list[Sent], held: dict[str, set[AgendaItem]]) -> dict[str, int]:
+def _lanes(done: list[Sent], held: dict[str, set[AgendaItem]], batch: int) -> dict[str, int]:
     """Of which lanes more is to be leased, and how many are to be at work then: many where all that has
     ended was quick, but then not before half are done, because to look costs as much for one."""
     ended: dict[str, set[AgendaItem]] = defaultdict(set)
     for one in done:
         ended[one.item.lane].add(one.item)
     lanes = dict.fromkeys((one.item.lane for one in done if not one.was_quick), agenda_items.LANE_MAX)
+    most = agenda.ahead(len(ended.keys() | held.keys()), batch)
     for lane, items in ended.items():
         left = filter(_in_time, held.get(lane, set()) - items)
-        if lane not in lanes and sum(1 for _ in left) <= agenda.AHEAD_MAX // 2:
-            lanes[lane] = agenda.AHEAD_MAX
+        if lane not in lanes and sum(1 for _ in left) <= most // 2:
+            lanes[lane] = most
     return lanes
+
+
+def _leased(
+    held: dict[str, set[AgendaItem]], lanes: Iterable[str], ended: set[AgendaItem]
+) -> dict[str, int]:
+    """How many of some lanes are leased here, but for those that have ended."""
+    now = real()
+
+    def lasts(item: AgendaItem) -> bool:
+        return item not in ended and item.leased_until is not None and item.leased_until > now
+
+    # Copied, because others come and go meanwhile.
+    return {lane: sum(map(lasts, tuple(held.get(lane, ())))) for lane in lanes}
 
 
 def _shares(sent: list[Sent], following: dict[str, list[AgendaItem]]) -> list[list[AgendaItem]]:

@@ -11,9 +11,10 @@ up the others; what it was is in the log and in its row.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Container, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -23,7 +24,8 @@ from billfold.kit.agenda_items import (
     LANE_MAX,
     AgendaItem,
     alone,
-    first_in,
+    busy_in,
+    first_free,
     in_turn,
     is_free,
     waiting_lanes,
@@ -36,13 +38,13 @@ from billfold.kit.work import Work
 
 LEASE = timedelta(seconds=60)
 TAKEN_MAX = 100
-# So many are leased by who is alone in a lane and gets through it quickly: one unit of work for more of
-# them. In fours, even if each takes as long as a delivery may, they are done before the lease is over.
-AHEAD_MAX = 16
+# Of a lane so many at least are leased by who is alone in it and gets through it quickly.
+AHEAD_MIN = 16
 FAILURES_MAX = 5
 FAILURE_PAUSE = timedelta(seconds=2)
 TROUBLE_PAUSE = timedelta(seconds=1)  # Twice as long each time.
 
+EMPTY: Mapping[str, int] = MappingProxyType({})
 T = TypeVar("T")
 
 log = logging.getLogger("billfold.agenda")
@@ -127,41 +129,44 @@ def take(work: Work, until: datetime, most: int) -> list[AgendaItem]:
 
 
 def follow(
-    work: Work, lanes: dict[str, int], held: Container[AgendaItem] = (), room: int = TAKEN_MAX
+    work: Work, lanes: dict[str, int], held: Mapping[str, int] = EMPTY, room: int = TAKEN_MAX
 ) -> dict[str, list[AgendaItem]]:
     """Lease what comes next in lanes of which something was finished in this unit, for which there is
-    room: LANE_MAX are at work then, or as many as said, if who asks had `held` all that are."""
+    room: LANE_MAX are at work then, or as many as said, if who asks `held` all that are."""
+    wanted = {lane: most - held.get(lane, 0) for lane, most in lanes.items()}
+    free, busy = _free_and_busy(work, wanted, work.now)
     found, ahead = [], []
-    for lane, first in _heads(work, lanes, work.now).items():
-        near, far, busy = _next_of(first, lanes[lane])
-        found += near
-        ahead += far if all(item in held for item in busy) else []
+    for lane, items in free.items():
+        few = max(LANE_MAX - busy[lane], 0)
+        found += items[:few]
+        ahead += items[few:] if busy[lane] == held.get(lane, 0) else []
     following: dict[str, list[AgendaItem]] = {}
     for item in _lease(work, found[:room], ahead[: max(room - len(found), 0)]):
         following.setdefault(item.lane, []).append(item)
     return following
 
 
+def ahead(lanes: int, batch: int) -> int:
+    """How many of each of so many lanes are leased by who is alone in it and quick: of all together
+    what is done while one batch is recorded and another waits for it, and of each a part of one."""
+    return max(min(5 * batch // (2 * lanes), batch // 4), AHEAD_MIN)
+
+
 def _begin(work: Work, lanes: list[str], until: datetime, most: int) -> list[AgendaItem]:
+    free, busy = _free_and_busy(work, dict.fromkeys(lanes, LANE_MAX), until)
     found = alone(work, until, most)
-    for first in _heads(work, dict.fromkeys(lanes, LANE_MAX), until).values():
-        found += _next_of(first, LANE_MAX)[0]
+    for lane, items in free.items():
+        found += items[: max(LANE_MAX - busy[lane], 0)]
     return _lease(work, sorted(found, key=in_turn)[:most])
 
 
-def _heads(work: Work, lanes: dict[str, int], until: datetime) -> dict[str, list[AgendaItem]]:
-    """Enough of each lane to find so many: before those at whom somebody is one may have come late."""
-    return first_in(work, list(lanes), until, max(lanes.values(), default=0) + LANE_MAX)
-
-
-def _next_of(first: list[AgendaItem], most: int) -> tuple[list[AgendaItem], ...]:
-    """Of those that come first in a lane: who makes up LANE_MAX with whom somebody is at, who then
-    makes up so many, and at whom somebody is."""
-    now = real()
-    free = [item for item in first if item.leased_until is None or item.leased_until <= now]
-    busy = [item for item in first if item.leased_until and item.leased_until > now]
-    few = max(LANE_MAX - len(busy), 0)
-    return free[:few], free[few : max(most - len(busy), 0)], busy
+def _free_and_busy(
+    work: Work, wanted: dict[str, int], until: datetime
+) -> tuple[dict[str, list[AgendaItem]], Mapping[str, int]]:
+    """Who is at work is counted last: what another leases meanwhile is counted, or found to be locked
+    or leased when it is to be leased here."""
+    free = first_free(work, wanted, until)
+    return free, busy_in(work, free)
 
 
 def _lease(work: Work, items: list[AgendaItem], ahead: Sequence[AgendaItem] = ()) -> list[AgendaItem]:

@@ -3,6 +3,8 @@
 Those of a lane take turns; without one an item is done as it falls due.
 """
 
+from collections import Counter
+from collections.abc import Collection
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -10,20 +12,29 @@ from typing import Any
 import sqlalchemy as sa
 
 from billfold.kit.clock import real
+from billfold.kit.database import among
 from billfold.kit.environment import stored_clock
 from billfold.kit.tables import Record, table
 from billfold.kit.work import SYSTEM_USER, Caller, Work
 
-# Of one lane those at work are among its first few, whoever does them.
+# So many of a lane are at work, whoever does them.
 LANE_MAX = 4
 # Of how many lanes one statement tells who comes first. psycopg reads one anew each time that is longer
 # than 4,096 characters or has more than fifty arguments.
 LANES_MAX = 4
 
 
+LEASED = sa.text("leased_until IS NOT NULL")
+
+
 @table(
     "agenda", sa.Index("ix_agenda_due", "parked", "due", "id"),
-    sa.Index("ix_agenda_lane", "parked", "lane", "due", "id"), ids="agenda_item",
+    sa.Index("ix_agenda_lane", "parked", "lane", "due", "id"),
+    # Those at work are few, and are counted without looking through what waits.
+    sa.Index(
+        "ix_agenda_leased", "parked", "lane", "leased_until", sqlite_where=LEASED,
+        postgresql_where=LEASED,
+    ), ids="agenda_item",
 )  # fmt: skip
 class AgendaItem(Record, frozen=True):
     organization_id: str
@@ -52,6 +63,11 @@ def is_free(columns: sa.ColumnCollection) -> sa.ColumnElement[bool]:
     return sa.or_(lease.is_(None), lease <= sa.bindparam("real", type_=lease.type))
 
 
+def is_leased(columns: sa.ColumnCollection) -> sa.ColumnElement[bool]:
+    lease = columns.leased_until
+    return lease > sa.bindparam("real", type_=lease.type)
+
+
 MOST = sa.bindparam("most", type_=sa.Integer)
 ALONE = (
     sa.select(AgendaItem.table)
@@ -77,16 +93,13 @@ def _waiting_lanes() -> sa.Select:
     lanes = sa.select(next_lane("").label("lane")).cte("lanes", recursive=True)
     lanes = lanes.union_all(sa.select(next_lane(lanes.c.lane)).where(lanes.c.lane.is_not(None)))
 
-    def first_free(what: str) -> Any:
-        """Of the first few, unless as many are at work as may be; they are counted as in `agenda`."""
-        first = _head(lanes.c.lane, 2 * LANE_MAX).correlate(lanes).subquery()
-        free = is_free(first.c)
-        busy, least = sa.func.count(sa.case((~free, 1))), sa.func.min(sa.case((free, first.c[what])))
-        return sa.select(sa.case((busy < LANE_MAX, least))).scalar_subquery().label(what)
+    def first(what: str) -> Any:
+        one = _free(lanes.c.lane, 1).correlate(lanes).subquery()
+        return sa.select(one.c[what]).scalar_subquery().label(what)
 
+    free = sa.select(lanes.c.lane, first("due"), first("id")).where(_busy(lanes.c.lane) < LANE_MAX)
     # Kept, because PostgreSQL would look each time that one of them is named.
-    found = sa.select(lanes.c.lane, first_free("due"), first_free("id")).cte("found")
-    found = found.prefix_with("MATERIALIZED")
+    found = free.cte("found").prefix_with("MATERIALIZED")
     return (
         sa.select(found.c.lane)
         .where(found.c.due.is_not(None))
@@ -95,24 +108,39 @@ def _waiting_lanes() -> sa.Select:
     )
 
 
-def _head(lane: Any, most: Any) -> sa.Select:
+def _free(lane: Any, most: Any) -> sa.Select:
+    """The first of a lane that may be begun."""
     each = AgendaItem.table.alias()
     return (
         sa.select(each)
         .where(each.c.parked == sa.bindparam("parked"), each.c.lane == lane)
         .where(each.c.due <= sa.bindparam("until"))
+        .where(is_free(each.c))
         .order_by(each.c.due, each.c.id)
         .limit(most)
     )
+
+
+def _busy(lane: Any) -> sa.ScalarSelect:
+    each = AgendaItem.table.alias()
+    found = sa.select(sa.func.count()).where(each.c.lane == lane, is_leased(each.c))
+    return found.where(each.c.parked == sa.bindparam("parked")).scalar_subquery()
 
 
 WAITING_LANES = _waiting_lanes()
 
 
 @lru_cache
-def _heads(size: int) -> sa.Select | sa.CompoundSelect:
-    heads = [_head(sa.bindparam(f"lane{number}"), MOST) for number in range(size)]
-    return heads[0] if size == 1 else sa.union_all(*(sa.select(each.subquery()) for each in heads))
+def _first_free(size: int) -> sa.Select | sa.CompoundSelect:
+    free = [_free(sa.bindparam(f"lane{number}"), MOST) for number in range(size)]
+    return free[0] if size == 1 else sa.union_all(*(sa.select(each.subquery()) for each in free))
+
+
+@lru_cache
+def _busy_in(size: int) -> sa.Select:
+    found = sa.select(AgendaItem.c.lane, sa.func.count()).where(among(AgendaItem.c.lane, size))
+    found = found.where(AgendaItem.c.parked == sa.bindparam("parked"), is_leased(AgendaItem.c))
+    return found.group_by(AgendaItem.c.lane)
 
 
 _IN_LANE = (
@@ -146,20 +174,27 @@ def waiting_lanes(work: Work, until: datetime, most: int) -> list[str]:
     return [lane for (lane,) in work.connection.values(WAITING_LANES, **values)]
 
 
-def first_in(work: Work, lanes: list[str], until: datetime, most: int) -> dict[str, list[AgendaItem]]:
-    """The first so many that are due in each of some lanes, whoever is at them."""
+def first_free(work: Work, wanted: dict[str, int], until: datetime) -> dict[str, list[AgendaItem]]:
+    """The first that are due and may be begun, in each lane as many as are wanted of it."""
+    lanes = [lane for lane, most in wanted.items() if most > 0]
     found: dict[str, list[AgendaItem]] = {lane: [] for lane in lanes}
+    most = max(wanted.values(), default=0)
     for start in range(0, len(lanes), LANES_MAX):
         part = lanes[start : start + LANES_MAX]
         size = 1 << (len(part) - 1).bit_length()
-        values: dict[str, Any] = {"parked": False, "until": until, "most": most}
+        values: dict[str, Any] = {"parked": False, "until": until, "real": real(), "most": most}
         for place in range(size):
             values[f"lane{place}"] = part[place] if place < len(part) else None
-        for item in work.connection.rows(AgendaItem, _heads(size), values):
+        for item in work.connection.rows(AgendaItem, _first_free(size), values):
             found[item.lane].append(item)
-    for first in found.values():
-        first.sort(key=in_turn)  # They come so, but nothing promises it of a union.
-    return found
+    # They come in turn, but nothing promises it of a union.
+    return {lane: sorted(first, key=in_turn)[: wanted[lane]] for lane, first in found.items()}
+
+
+def busy_in(work: Work, lanes: Collection[str]) -> Counter[str]:
+    """How many are at work in each of some lanes, whoever does them."""
+    values = {"parked": False, "real": real()}
+    return Counter(dict(work.connection.values_among(_busy_in, list(lanes), **values)))
 
 
 def first_due(work: Work) -> datetime | None:

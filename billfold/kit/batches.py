@@ -9,8 +9,6 @@ from billfold.kit.errors import Unavailable
 
 Asked = TypeVar("Asked")
 Answer = TypeVar("Answer")
-# Bounds how long one unit takes.
-BATCH_MAX = 64
 
 
 class Batches(Generic[Asked, Answer]):
@@ -20,8 +18,9 @@ class Batches(Generic[Asked, Answer]):
     All of a batch happens or nothing. One that fails is done again one by one, so that only whoever
     is to blame is told; the database's trouble is everyone's."""
 
-    def __init__(self, do_all: Callable[[list[Asked]], Awaitable[Sequence[Answer]]]) -> None:
-        self._do_all = do_all
+    def __init__(self, do_all: Callable[[list[Asked]], Awaitable[Sequence[Answer]]], most: int) -> None:
+        """`most` bounds a batch, and with it how long one unit takes."""
+        self._do_all, self._most = do_all, most
         self._waiting: deque[tuple[Asked, asyncio.Future[Answer]]] = deque()
         self._at_work: asyncio.Task | None = None
 
@@ -38,7 +37,7 @@ class Batches(Generic[Asked, Answer]):
         batch: list[tuple[Asked, asyncio.Future[Answer]]] = []
         try:
             while self._waiting:
-                batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), BATCH_MAX))]
+                batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._most))]
                 # Whoever was cancelled before its turn wants nothing any more.
                 if batch := [each for each in batch if not each[1].done()]:
                     await self._answer(batch)

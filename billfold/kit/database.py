@@ -197,6 +197,8 @@ class Connection:
 class Database(Protocol):
     # Whether no second process can be at work on it.
     alone: bool
+    # How many small things one unit does at most, for those who wait for several.
+    together: int
 
     async def start(self) -> None: ...
     async def close(self) -> None: ...

@@ -238,6 +238,8 @@ class PostgresConnection(Connection):
 
 class PostgresDatabase:
     alone = False
+    # A unit waits for the server at each statement, and for the threads that are at work meanwhile.
+    together = 384
 
     def __init__(self, url: str, limits: Limits) -> None:
         self.url = url

@@ -97,6 +97,8 @@ class SqliteDatabase:
     """One writing process; `_group` is what its next transaction will hold."""
 
     alone = True
+    # While a unit is at work here, nothing else in the process is.
+    together = 64
 
     def __init__(self, path: str, version: str | None = None, durable: bool = True) -> None:
         version = version or apsw.sqlite_lib_version()
