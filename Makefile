@@ -15,8 +15,9 @@ test proof bench: export PYTHONDONTWRITEBYTECODE :=
 run: .venv/run
 	@$(BIN)/billfold serve --port $(PORT)
 
+# Three, because a test waits for something a tenth of its time.
 test: .venv/dev
-	@$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not proof"
+	@$(BIN)/python -m pytest -q -n 3 --dist worksteal -m "not proof"
 
 # Slow by nature: crash rounds, races, long runs. PROOF=short takes a few minutes.
 proof: .venv/dev

@@ -264,6 +264,25 @@ def test_no_more_are_open_than_may_be(database_url, open_desk):
     assert [*desk.billfold.host._open] == ["two", "three"]
 
 
+def test_one_that_is_being_made_is_not_taken_for_one_that_was_removed(desk, monkeypatch):
+    host = desk.billfold.host
+    noting = host._note_use
+
+    async def note_slowly(name: str) -> None:
+        """It is open, and not listed as made."""
+        closing = asyncio.create_task(host._close_idle())
+        await asyncio.sleep(0.05)
+        await noting(name)
+        ends.append(closing)
+
+    ends: list[asyncio.Task] = []
+    monkeypatch.setattr(host, "_note_use", note_slowly)
+    makes(desk)
+    (closing,) = ends
+    desk.runner.run(asyncio.wait_for(closing, 5))
+    assert [*host._open] == ["stage"]
+
+
 def test_what_falls_due_in_a_closed_one_opens_it(database_url, open_desk, monkeypatch):
     desk = open_desk(database_url, worker=True)
     makes(desk)

@@ -175,6 +175,8 @@ class Host:
     async def _close_idle(self) -> None:
         """Also one that another process has removed; but none in which something is just being done."""
         for name, site in list(self._open.items()):
+            if self.lock(name).locked():
+                continue  # It may be open already, and listed only when it has been made.
             used = monotonic() - site.used_seconds <= IDLE_SECONDS_MAX
             if not self._is_current(name) or not (used or await _is_late(site)):
                 await self._close_unless_busy(name)
