@@ -18,7 +18,8 @@ ROWS = """
     SELECT format('INSERT INTO %1$I SELECT * FROM json_populate_recordset(NULL::%1$I, %2$L)',
         '{table}', json_agg(each)) FROM {table} each HAVING count(*) > 0
 """
-# All that is not rows: tables and who may use them, columns, triggers, functions, statistics, settings.
+# What is no rows, as far as tests change it: tables and who may use them, columns, triggers, functions,
+# statistics, settings.
 SHAPE = """
     WITH made AS (SELECT oid, relkind, relacl FROM pg_class WHERE oid >= 16384), changed AS (
         SELECT xmin, attrelid FROM pg_attribute WHERE attrelid >= 16384
@@ -58,6 +59,8 @@ class Copy:
         for (name,) in self._server.execute(BESIDE, [f"{self.name}_%"]).fetchall():
             self._server.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
         if self._inside is None or not self._put_back(self._inside):
+            if self._inside:
+                self._inside.close()
             self._server.execute(f"DROP DATABASE IF EXISTS {self.name} WITH (FORCE)")
             made = f"CREATE DATABASE {self.name} TEMPLATE {self.template} STRATEGY FILE_COPY"
             self._server.execute(made)
@@ -76,6 +79,7 @@ class Copy:
             while inside.execute(OTHERS).fetchall():
                 if time.monotonic() > until:
                     return False
+                time.sleep(0.01)
             if inside.execute(SHAPE).fetchone() != self._shape:
                 return False
             sizes = inside.execute(TABLES).fetchall()

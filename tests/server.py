@@ -14,6 +14,7 @@ import urllib.error
 import urllib.request
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from billfold import demo_world
@@ -48,7 +49,7 @@ class Fork:
     def __init__(self, words: list[str], surroundings: dict[str, str]) -> None:
         said, says = zip(*(FORKS.Pipe(duplex=False) for _ in range(2)), strict=True)
         work = (words, surroundings, os.getcwd(), says)
-        # A daemon ends with the tests, whatever becomes of them, and can have no workers.
+        # A daemon is ended when the tests end, and can have no workers.
         self._process = FORKS.Process(target=_command, args=work, daemon=True)
         self._process.start()
         for each in says:
@@ -98,9 +99,9 @@ def run(
         said = [readers.submit(each.read) for each in (process.stdout, process.stderr)]
         try:
             code = process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            raise
+        finally:
+            with suppress(ProcessLookupError):  # What it has left behind would hold the pipes.
+                os.killpg(process.pid, signal.SIGKILL)
     return subprocess.CompletedProcess(words, code, *(each.result() for each in said))
 
 

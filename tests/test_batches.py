@@ -62,7 +62,7 @@ def test_a_batch_is_bounded():
 def test_only_who_is_to_blame_is_told():
     done, (one, fault, two) = asks([1, 3, 2])
     assert (one, repr(fault), two) == (2, "ValueError('three')", 4)
-    assert done == [[1, 3, 2], [1], [3], [2]]
+    assert done == [[1, 3, 2], [1], [3, 2], [3], [2]]
 
 
 def test_the_trouble_of_the_database_is_everyones():

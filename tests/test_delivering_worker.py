@@ -162,11 +162,15 @@ def test_one_item_under_two_leases_is_recorded_once_and_nobody_hangs(desk, recei
     assert (told.state, told.attempts) == ("DELIVERED", 1)
 
 
-def test_what_is_leased_for_no_longer_than_a_receiver_may_take_is_not_begun(desk, receiver):
+def test_what_is_leased_for_no_longer_than_a_receiver_may_take_is_given_back(desk, receiver):
     (item,) = taken(desk)
-    late = msgspec.structs.replace(item, leased_until=real() + timedelta(seconds=9))
-    assert attempts(desk, late) == [(True, [])] and receiver.got == []
-    assert attempts(desk, item) == [(True, [])] and len(receiver.got) == 1
+    late = {"leased_until": real() + timedelta(seconds=9)}
+    desk.writes(lambda work: agenda.put_back(work, item, **late))
+    assert attempts(desk, msgspec.structs.replace(item, **late)) == [(True, [])]
+    assert receiver.got == []
+    (again,) = desk.runner.run(agenda.take_due(desk.environment, 100))
+    assert again.id == item.id
+    assert attempts(desk, again) == [(True, [])] and len(receiver.got) == 1
 
 
 def test_what_cannot_be_recorded_for_as_long_as_it_is_leased_is_sent_once(desk, receiver, monkeypatch):

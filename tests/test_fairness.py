@@ -69,9 +69,13 @@ def test_what_comes_late_before_those_at_work_waits_for_them(desk):
     assert [item.subject_id for item in take(desk)] == ["100"]
 
 
-def test_who_is_at_work_is_counted_from_an_index(desk):
+@pytest.mark.parametrize(
+    "asked_of", [lambda: agenda_items._busy_in(4), lambda: agenda_items.WAITING_LANES],
+    ids=["lanes", "all lanes"],
+)  # fmt: skip
+def test_who_is_at_work_is_counted_from_an_index(desk, asked_of):
     def explain(work) -> str:
-        compiled = work.connection.compiled(agenda_items._busy_in(1))
+        compiled = work.connection.compiled(asked_of())
         if desk.url.startswith("sqlite:"):
             asked = [""] * len(compiled.names)
             return str(work.connection.fetch(f"EXPLAIN QUERY PLAN {compiled.text}", asked))

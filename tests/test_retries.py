@@ -82,7 +82,7 @@ def test_the_whole_demo_goes_well_though_each_unit_loses_its_first_race(serve, u
     played = run("demo", "--url", server.base, seconds=90)
     assert played.returncode == 0, played.stderr + "".join(server.stderr)
     assert "all signatures right" in played.stdout
-    assert tries(url) > 50
+    assert tries(url) > 50  # How many are done together depends on the machine.
     assert server.problems() == []
 
 
@@ -129,11 +129,12 @@ def test_the_victim_of_a_deadlock_is_run_again(url, open_desk, monkeypatch):
         other.commit()
         return await paying
 
+    before = deadlocks(url)
     with psycopg.connect(url, options="-c deadlock_timeout=60s") as other:
         answer = desk.runner.run(meet(other))
     assert answer.status_code == 201
     assert [desk.sees(bill)["scheduledAmount"] for bill in (first, second)] == [1, 1]
-    assert deadlocks(url) == 1
+    assert deadlocks(url) - before == 1
 
 
 def test_bulk_payments_of_the_same_bills_in_any_order_never_deadlock(url, desk):
@@ -141,10 +142,11 @@ def test_bulk_payments_of_the_same_bills_in_any_order_never_deadlock(url, desk):
     one, two, three = (desk.owes(acme, 100) for _ in range(3))
     orders = [(one, two, three), (three, two, one), (two, three, one)] * 20
     bodies = [bulk_of(*((bill, 1) for bill in order)) for order in orders]
+    before = deadlocks(url)
     answers = desk.together([("POST", BULK, body) for body in bodies])
     assert {answer.status_code for answer in answers} == {201}
     assert [desk.sees(bill)["scheduledAmount"] for bill in (one, two, three)] == [60] * 3
-    assert deadlocks(url) == 0
+    assert deadlocks(url) == before
 
 
 def deadlocks(url: str) -> int:

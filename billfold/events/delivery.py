@@ -141,14 +141,29 @@ def make_deliverer(environment: Environment, send: Send) -> agenda.Handler:
             return stored.version, following, parcels
 
         version, following, parcels = await environment.write(unit, sent[0].item.caller)
+        for one in sent:
+            let_go(one.item)  # Before the next batch counts what is leased here.
         items = list(chain(*following.values()))
         for item in items:
             held[item.lane].add(item)
         packed.update(zip(items, zip(repeat(version), parcels), strict=False))
         return _shares(sent, following)
 
-    most = environment.database.together
+    async def give_back(items: list[AgendaItem]) -> list[None]:
+        await environment.write(lambda work: agenda.give_back(work, items), items[0].caller)
+        for item in items:
+            let_go(item)
+        return [None] * len(items)
+
+    def let_go(item: AgendaItem) -> None:
+        if left := held.get(item.lane):
+            left.discard(item)
+        if not left:
+            held.pop(item.lane, None)
+
+    most = environment.database.batch_most
     packing, recording = Batches(pack_all, most), Batches(record_all, most)
+    giving_back = Batches(give_back, most)
 
     async def deliver(_: Environment, item: AgendaItem) -> list[AgendaItem]:
         gate = gates.setdefault(item.lane, asyncio.Semaphore(agenda_items.LANE_MAX))
@@ -158,15 +173,15 @@ def make_deliverer(environment: Environment, send: Send) -> agenda.Handler:
                 parcel = await pack(item)
                 if environment.stopping:
                     return [item]
-                if not _in_time(item):
-                    return []  # Whoever takes it next sends it.
-                answered = await send(parcel) if parcel else None
-            return await record(Sent(item, parcel, answered))
+                in_time = _in_time(item)
+                answered = await send(parcel) if parcel and in_time else None
+            if in_time:
+                return await record(Sent(item, parcel, answered))
+            await giving_back.do(item)  # Whoever takes it next sends it.
+            return []
         finally:
             packed.pop(item, None)
-            held[item.lane].discard(item)
-            if not held[item.lane]:
-                del held[item.lane]
+            let_go(item)
 
     async def pack(item: AgendaItem) -> Parcel | None:
         version, parcel = packed.get(item, (None, None))

@@ -11,10 +11,10 @@ up the others; what it was is in the log and in its row.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
-from types import MappingProxyType
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -38,13 +38,13 @@ from billfold.kit.work import Work
 
 LEASE = timedelta(seconds=60)
 TAKEN_MAX = 100
-# Of a lane so many at least are leased by who is alone in it and gets through it quickly.
-AHEAD_MIN = 16
+# Of a lane so many at least are leased by who is alone in it and gets through it quickly, at most the
+# fourth part of a batch, and of all lanes two batches and a half: one is recorded, others are sent.
+AHEAD_MIN, AHEAD_PART, AHEAD_BATCHES = 16, 4, 2.5
 FAILURES_MAX = 5
 FAILURE_PAUSE = timedelta(seconds=2)
 TROUBLE_PAUSE = timedelta(seconds=1)  # Twice as long each time.
 
-EMPTY: Mapping[str, int] = MappingProxyType({})
 T = TypeVar("T")
 
 log = logging.getLogger("billfold.agenda")
@@ -105,10 +105,20 @@ def finish(work: Work, item: AgendaItem) -> bool:
 
 def finish_all(work: Work, items: list[AgendaItem]) -> set[AgendaItem]:
     """`finish` of several; says of which it is true."""
-    leases = dict(work.connection.values_among(_leases, [item.id for item in items]))
-    ours = {item for item in items if item.id in leases and leases[item.id] == item.leased_until}
+    ours = _ours(work, items)
     work.connection.delete_all(AgendaItem, [item.id for item in ours])
     return ours
+
+
+def give_back(work: Work, items: list[AgendaItem]) -> None:
+    """Those that were not done and are not in another's hands are free at once."""
+    ours = [item.id for item in _ours(work, items)]
+    work.connection.set_all(AgendaItem, ours, {"leased_until": None})
+
+
+def _ours(work: Work, items: list[AgendaItem]) -> set[AgendaItem]:
+    leases = dict(work.connection.values_among(_leases, [item.id for item in items]))
+    return {item for item in items if item.id in leases and leases[item.id] == item.leased_until}
 
 
 def write_plans(work: Work) -> bool:
@@ -129,11 +139,13 @@ def take(work: Work, until: datetime, most: int) -> list[AgendaItem]:
 
 
 def follow(
-    work: Work, lanes: dict[str, int], held: Mapping[str, int] = EMPTY, room: int = TAKEN_MAX
+    work: Work, lanes: dict[str, int], held: dict[str, int], room: int
 ) -> dict[str, list[AgendaItem]]:
     """Lease what comes next in lanes of which something was finished in this unit, for which there is
-    room: LANE_MAX are at work then, or as many as said, if who asks `held` all that are."""
-    wanted = {lane: most - held.get(lane, 0) for lane, most in lanes.items()}
+    room: LANE_MAX are leased then, or as many as said, if who asks `held` all that are."""
+    before = busy_in(work, lanes)
+    most = {lane: lanes[lane] if before[lane] == held.get(lane, 0) else LANE_MAX for lane in lanes}
+    wanted = {lane: most[lane] - before[lane] for lane in lanes}
     free, busy = _free_and_busy(work, wanted, work.now)
     found, ahead = [], []
     for lane, items in free.items():
@@ -147,9 +159,9 @@ def follow(
 
 
 def ahead(lanes: int, batch: int) -> int:
-    """How many of each of so many lanes are leased by who is alone in it and quick: of all together
-    what is done while one batch is recorded and another waits for it, and of each a part of one."""
-    return max(min(5 * batch // (2 * lanes), batch // 4), AHEAD_MIN)
+    """How many of each of so many lanes are leased by who is alone in it and quick, where so many are
+    recorded at once."""
+    return max(min(int(AHEAD_BATCHES * batch / lanes), batch // AHEAD_PART), AHEAD_MIN)
 
 
 def _begin(work: Work, lanes: list[str], until: datetime, most: int) -> list[AgendaItem]:
@@ -162,8 +174,8 @@ def _begin(work: Work, lanes: list[str], until: datetime, most: int) -> list[Age
 
 def _free_and_busy(
     work: Work, wanted: dict[str, int], until: datetime
-) -> tuple[dict[str, list[AgendaItem]], Mapping[str, int]]:
-    """Who is at work is counted last: what another leases meanwhile is counted, or found to be locked
+) -> tuple[dict[str, list[AgendaItem]], Counter[str]]:
+    """What is leased is counted last: what another leases meanwhile is counted, or found to be locked
     or leased when it is to be leased here."""
     free = first_free(work, wanted, until)
     return free, busy_in(work, free)

@@ -17,7 +17,7 @@ from billfold.kit.environment import stored_clock
 from billfold.kit.tables import Record, table
 from billfold.kit.work import SYSTEM_USER, Caller, Work
 
-# So many of a lane are at work, whoever does them.
+# So many of a lane are in flight, whoever sends them.
 LANE_MAX = 4
 # Of how many lanes one statement tells who comes first. psycopg reads one anew each time that is longer
 # than 4,096 characters or has more than fifty arguments.
@@ -30,7 +30,7 @@ LEASED = sa.text("leased_until IS NOT NULL")
 @table(
     "agenda", sa.Index("ix_agenda_due", "parked", "due", "id"),
     sa.Index("ix_agenda_lane", "parked", "lane", "due", "id"),
-    # Those at work are few, and are counted without looking through what waits.
+    # They are few, and are counted without looking through what waits.
     sa.Index(
         "ix_agenda_leased", "parked", "lane", "leased_until", sqlite_where=LEASED,
         postgresql_where=LEASED,
@@ -192,7 +192,7 @@ def first_free(work: Work, wanted: dict[str, int], until: datetime) -> dict[str,
 
 
 def busy_in(work: Work, lanes: Collection[str]) -> Counter[str]:
-    """How many are at work in each of some lanes, whoever does them."""
+    """How many are leased of each of some lanes, whoever does them."""
     values = {"parked": False, "real": real()}
     return Counter(dict(work.connection.values_among(_busy_in, list(lanes), **values)))
 

@@ -15,7 +15,7 @@ class Batches(Generic[Asked, Answer]):
     """`do_all` is given what has been asked for since it was last begun, and answers each in order;
     meanwhile the next batch gathers. To do several at once makes them smaller, and all of it slower.
 
-    All of a batch happens or nothing. One that fails is done again one by one, so that only whoever
+    All of a batch happens or nothing. One that fails is done again by halves, so that only whoever
     is to blame is told; the database's trouble is everyone's."""
 
     def __init__(self, do_all: Callable[[list[Asked]], Awaitable[Sequence[Answer]]], most: int) -> None:
@@ -58,8 +58,9 @@ class Batches(Generic[Asked, Answer]):
                     if not answer.done():
                         answer.set_exception(error)
             else:
-                for each in batch:
-                    await self._answer([each])
+                half = len(batch) // 2
+                await self._answer(batch[:half])
+                await self._answer(batch[half:])
         else:
             for (_, answer), one in zip(batch, found, strict=True):
                 if not answer.done():

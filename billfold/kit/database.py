@@ -198,7 +198,7 @@ class Database(Protocol):
     # Whether no second process can be at work on it.
     alone: bool
     # How many small things one unit does at most, for those who wait for several.
-    together: int
+    batch_most: int
 
     async def start(self) -> None: ...
     async def close(self) -> None: ...

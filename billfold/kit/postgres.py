@@ -239,7 +239,7 @@ class PostgresConnection(Connection):
 class PostgresDatabase:
     alone = False
     # A unit waits for the server at each statement, and for the threads that are at work meanwhile.
-    together = 384
+    batch_most = 384
 
     def __init__(self, url: str, limits: Limits) -> None:
         self.url = url

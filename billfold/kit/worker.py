@@ -10,10 +10,9 @@ from billfold.kit.agenda import TAKEN_MAX
 from billfold.kit.agenda_items import AgendaItem
 from billfold.kit.environment import Environment
 from billfold.kit.errors import Unavailable
-from billfold.kit.work import Work
 
 # Each waits for a receiver mostly. So many lanes whose receivers are dead keep nobody else waiting
-# as go into it by fours, or by sixteens of those that were quick; each is given up within minutes.
+# as go into it by fours, or by some dozens of those that were quick; each is given up within minutes.
 FLYING_MAX = 2_048
 # Between two looks for what falls due; what is planned for now in this process is seen at once.
 PAUSE_SECONDS = 0.2
@@ -119,13 +118,9 @@ class Worker:
         await asyncio.gather(*self.flying, return_exceptions=True)
         items = [*self.flying.values(), *self.left]
 
-        def release(work: Work) -> None:
-            for item in items:
-                agenda.put_back(work, item, leased_until=None)
-
         try:
             if items:
-                await self.environment.write(release)
+                await self.environment.write(lambda work: agenda.give_back(work, items))
         except Unavailable as trouble:
             log.error("what was begun is left to its leases: %s", trouble)
         self.environment.stopping, self.environment.room = False, 0

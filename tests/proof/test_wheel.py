@@ -31,7 +31,7 @@ def test_a_wheel_holds_everything_that_is_served(tmp_path):
         assert (installed / file.relative_to(source)).exists(), file
     # Not what lies in the working directory.
     alone = {"PYTHONPATH": str(installed), "PYTHONSAFEPATH": "1"}
-    process = Process("serve", "--data", str(tmp_path / "data"), "--port", "0", **alone)
+    process = Process("serve", "--data", str(tmp_path / "data"), "--port", "0", afresh=True, **alone)
     try:
         base = process.first.split()[-1]
         for path in ("/healthz", "/docs", "/openapi.json", "/console/sign-in"):
