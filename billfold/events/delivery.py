@@ -289,7 +289,7 @@ def _lanes(done: list[Sent], held: dict[str, set[AgendaItem]], batch: int) -> di
     for one in done:
         ended[one.item.lane].add(one.item)
     lanes = dict.fromkeys((one.item.lane for one in done if not one.was_quick), agenda_items.LANE_MAX)
-    most = agenda.ahead(len(ended.keys() | held.keys()), batch)
+    most = agenda.most_ahead(len(ended.keys() | held.keys()), batch)
     for lane, items in ended.items():
         left = filter(_in_time, held.get(lane, set()) - items)
         if lane not in lanes and sum(1 for _ in left) <= most // 2:

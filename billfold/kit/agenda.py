@@ -158,7 +158,7 @@ def follow(
     return following
 
 
-def ahead(lanes: int, batch: int) -> int:
+def most_ahead(lanes: int, batch: int) -> int:
     """How many of each of so many lanes are leased by who is alone in it and quick, where so many are
     recorded at once."""
     return max(min(int(AHEAD_BATCHES * batch / lanes), batch // AHEAD_PART), AHEAD_MIN)
