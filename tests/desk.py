@@ -172,6 +172,26 @@ class Desk:
     def writes(self, do, caller: Caller = CALLER):
         return self.runner.run(self.environment.write(do, caller))
 
+    def plan_of(self, statement, *without: str) -> str:
+        """How the database goes about a statement; PostgreSQL without some ways where there is another,
+        however few rows there are now."""
+
+        def explain(work) -> str:
+            compiled = work.connection.compiled(statement)
+            if self.url.startswith("sqlite:"):
+                asked = [1] * len(compiled.names)
+                rows = work.connection.fetch(f"EXPLAIN QUERY PLAN {compiled.text}", asked)
+                return "\n".join(str(row[-1]) for row in rows)
+            text, driver = compiled.text, work.connection.driver
+            for number in range(len(compiled.names)):
+                text = text.replace("%s", f"${number + 1}", 1)
+            for way in ("seqscan", *without):
+                driver.execute(f"SET LOCAL enable_{way} = off")
+            rows = driver.execute(f"EXPLAIN (GENERIC_PLAN) {text}".encode())
+            return "\n".join(row[0] for row in rows)
+
+        return self.reads(explain)
+
     # The business
 
     def vendor(self, name="Acme", status=201, **more) -> str:

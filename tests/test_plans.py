@@ -68,24 +68,7 @@ def plan(desk, record, fields, asked: Asked, place=walks.ANYWHERE, backwards: bo
     conditions, order = order_of(fields, asked)
     owner = OWNERS.get(record, "organization_id")
     statement = walks.statement(record, owner, conditions, order, backwards, place)
-
-    def explain(work) -> str:
-        compiled = work.connection.compiled(statement)
-        if desk.url.startswith("sqlite:"):
-            rows = work.connection.fetch(
-                f"EXPLAIN QUERY PLAN {compiled.text}", [1] * len(compiled.names)
-            )
-            return "\n".join(str(row[-1]) for row in rows)
-        text = compiled.text
-        for number in range(len(compiled.names)):
-            text = text.replace("%s", f"${number + 1}", 1)
-        driver = work.connection.driver
-        for way in ("seqscan", "sort", "bitmapscan", "hashjoin", "mergejoin"):
-            # Where there is another way it is taken, however few rows there are now.
-            driver.execute(f"SET LOCAL enable_{way} = off")
-        return "\n".join(row[0] for row in driver.execute(f"EXPLAIN (GENERIC_PLAN) {text}".encode()))
-
-    return desk.reads(explain)
+    return desk.plan_of(statement, "sort", "bitmapscan", "hashjoin", "mergejoin")
 
 
 def plans_behind(desk, record, fields, asked: Asked, backwards: bool = False) -> list[str]:
@@ -156,16 +139,7 @@ def entered(order: tuple, level: int, width: int, further: str) -> str:
 
 
 def test_whether_an_email_address_is_taken_is_answered_from_an_index(desk):
-    def explain(work) -> str:
-        compiled = work.connection.compiled(users.OF_EMAIL)
-        if desk.url.startswith("sqlite:"):
-            return str(work.connection.fetch(f"EXPLAIN QUERY PLAN {compiled.text}", ["", ""]))
-        work.connection.driver.execute("SET LOCAL enable_seqscan = off")
-        text = compiled.text.replace("%s", "$1", 1).replace("%s", "$2", 1)
-        rows = work.connection.driver.execute(f"EXPLAIN (GENERIC_PLAN) {text}".encode())
-        return "\n".join(row[0] for row in rows)
-
-    assert "ix_users_email_begins" in desk.reads(explain)
+    assert "ix_users_email_begins" in desk.plan_of(users.OF_EMAIL)
 
 
 def test_what_has_no_index_is_seen(desk):
@@ -189,13 +163,7 @@ def test_what_a_client_asks_who_keeps_a_copy_is_read_in_the_order_of_time(desk, 
 @pytest.mark.parametrize(("record", "name"), [(Vendor, "id"), (Payment, "id"), (BillLine, "bill_id")])
 def test_many_rows_at_once_are_looked_up_one_by_one(sqlite_desk, record, name):
     """Not by looking through everything the organization has."""
-
-    def explain(work) -> str:
-        compiled = work.connection.compiled(select_among(record, name, 2))
-        rows = work.connection.fetch(f"EXPLAIN QUERY PLAN {compiled.text}", [""] * len(compiled.names))
-        return str(rows[0][-1])
-
-    assert f"{name}=?" in sqlite_desk.reads(explain)
+    assert f"{name}=?" in sqlite_desk.plan_of(select_among(record, name, 2))
 
 
 def test_many_ids_are_looked_up_by_the_key(sqlite_desk):
