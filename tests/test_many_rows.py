@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from msgspec.structs import replace
 
 import billfold.app  # noqa: F401 - its imports bring every table
-from billfold.kit import agenda
+from billfold.kit import agenda, agenda_items
 from billfold.kit.agenda_items import AgendaItem
 from billfold.kit.database import (
     IN_ONE,
@@ -169,7 +169,8 @@ def test_what_parts_ids_in_one_text_may_stand_in_one(desk):
     (Vendor, _update_all(Vendor, "name")),
     (AgendaItem, delete_from(AgendaItem, IN_ONE)),
     (AgendaItem, agenda._leases(IN_ONE)),
-    (AgendaItem, agenda._taken(IN_ONE)),
+    (AgendaItem, agenda._leasing(IN_ONE)),
+    (AgendaItem, agenda_items._first_free(IN_ONE)),
 ])  # fmt: skip
 def test_many_in_one_text_are_looked_up_one_by_one(copied_postgres_url, open_desk, record, statement):
     """Also by the plan for any text, which PostgreSQL makes once for a connection."""

@@ -33,7 +33,7 @@ def done(desk, monkeypatch) -> list[str]:
                 return []
             goes_on = environment.room and not stored_clock(work).walking_to
             lanes = {item.lane: agenda_items.LANE_MAX} if goes_on else {}
-            return agenda.follow(work, lanes, {}, 100).get(item.lane, [])
+            return agenda.follow(work, lanes, {}, 100, set()).get(item.lane, [])
 
         following = await to_the_end(asyncio.ensure_future(environment.write(unit, item.caller)))
         found.append(item.subject_id)
@@ -146,7 +146,7 @@ def follows(desk, most: int, held: list[AgendaItem]) -> list[str]:
     def unit(work) -> list[AgendaItem]:
         left = {item.id for item in work.connection.where(AgendaItem)}
         ours = sum(item.id in left for item in held)
-        return agenda.follow(work, {"lane": most}, {"lane": ours}, 100).get("lane", [])
+        return agenda.follow(work, {"lane": most}, {"lane": ours}, 100, set()).get("lane", [])
 
     following = desk.writes(unit)
     held += following
@@ -172,7 +172,7 @@ def test_no_more_is_leased_than_there_is_room_for(desk):
     plan(desk, "lane", 40)
     held = take(desk)
     desk.writes(lambda work: agenda.finish(work, held[0]))
-    found = desk.writes(lambda work: agenda.follow(work, {"lane": 16}, {"lane": 3}, room=3)["lane"])
+    found = desk.writes(lambda work: agenda.follow(work, {"lane": 16}, {"lane": 3}, 3, set())["lane"])
     assert [item.subject_id for item in found] == ["4", "5", "6"]
     assert take(desk, most=-1) == []
 
@@ -200,7 +200,7 @@ def test_nobody_leases_ahead_where_another_begins_at_the_same_moment(copied_post
         return len(taken)
 
     def follow(work) -> list[AgendaItem]:
-        return agenda.follow(work, {"lane": agenda.AHEAD_MIN}, {}, 100)["lane"]
+        return agenda.follow(work, {"lane": agenda.AHEAD_MIN}, {}, 100, set())["lane"]
 
     async def both() -> tuple[int, list[str]]:
         first = asyncio.create_task(desks[0].environment.write(begin))

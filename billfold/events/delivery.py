@@ -113,6 +113,8 @@ def make_deliverer(environment: Environment, send: Send) -> agenda.Handler:
     packed: dict[AgendaItem, tuple[int, Parcel | None]] = {}
     # What is leased here, of each lane.
     held: dict[str, set[AgendaItem]] = defaultdict(set)
+    # Of which lanes another process had some, too, when this one looked last.
+    shared: set[str] = set()
     # What is leased ahead waits until fewer than a few are in flight.
     gates: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
@@ -133,7 +135,7 @@ def make_deliverer(environment: Environment, send: Send) -> agenda.Handler:
             goes_on = environment.room and not stored.walking_to and not environment.stopping
             lanes = _lanes(done, held, most) if goes_on else {}
             ours = _leased(held, lanes, {one.item for one in sent})
-            following = agenda.follow(work, lanes, ours, environment.room + len(done))
+            following = agenda.follow(work, lanes, ours, environment.room + len(done), shared)
             try:
                 parcels = _pack_all(work, list(chain(*following.values())))
             except (ValueError, Refusal):
@@ -173,7 +175,7 @@ def make_deliverer(environment: Environment, send: Send) -> agenda.Handler:
                 parcel = await pack(item)
                 if environment.stopping:
                     return [item]
-                in_time = _in_time(item)
+                in_time = _in_time(item, real())
                 answered = await send(parcel) if parcel and in_time else None
             if in_time:
                 return await record(Sent(item, parcel, answered))
@@ -210,21 +212,21 @@ def _pack_all(work: Work, items: list[AgendaItem]) -> list[Parcel | None]:
     for owner_id, some in _by_owner(items, lambda item: item):
         with work.on_behalf_of(owner_id, because=ITEMS):
             work.find_all(Delivery, [_delivery_id(item.subject_id) for item in some])
-            wanted = {item.id: _wanted(work, item.subject_id) for item in some}
+            heard = {each.id: each for each in work.settled(Subscription)}
+            wanted = {item.id: _wanted(work, item.subject_id, heard) for item in some}
             events = outbox.events_of(work, [each.delivery for each in wanted.values() if each])
             for id, each in wanted.items():
                 parcels[id] = _packed(work, each, events[each.delivery.id]) if each else None
     return [parcels[item.id] for item in items]
 
 
-def _wanted(work: Work, errand: str) -> Wanted | None:
+def _wanted(work: Work, errand: str, subscriptions: dict[str, Subscription]) -> Wanted | None:
     """None when nobody wants it any more."""
     delivery = work.find(Delivery, _delivery_id(errand))
-    for subscription in work.settled(Subscription):
-        if subscription.id == delivery.subscription_id:
-            current = subscription.enabled and delivery.spell == subscription.spell
-            return Wanted(delivery, subscription) if current and _is_due(delivery, errand) else None
-    return None
+    subscription = subscriptions.get(delivery.subscription_id)
+    if subscription is None or not subscription.enabled or delivery.spell != subscription.spell:
+        return None
+    return Wanted(delivery, subscription) if _is_due(delivery, errand) else None
 
 
 def _packed(work: Work, wanted: Wanted, event: Event) -> Parcel:
@@ -277,9 +279,9 @@ def _record_all(work: Work, sent: list[Sent]) -> list[Sent]:
     return done
 
 
-def _in_time(item: AgendaItem) -> bool:
+def _in_time(item: AgendaItem, now: datetime) -> bool:
     """Whether it is leased for as long as a receiver may take."""
-    return item.leased_until is not None and real() + ANSWER_MAX < item.leased_until
+    return item.leased_until is not None and now + ANSWER_MAX < item.leased_until
 
 
 def _lanes(done: list[Sent], held: dict[str, set[AgendaItem]], batch: int) -> dict[str, int]:
@@ -289,10 +291,10 @@ def _lanes(done: list[Sent], held: dict[str, set[AgendaItem]], batch: int) -> di
     for one in done:
         ended[one.item.lane].add(one.item)
     lanes = dict.fromkeys((one.item.lane for one in done if not one.was_quick), agenda_items.LANE_MAX)
-    most = agenda.most_ahead(len(ended.keys() | held.keys()), batch)
+    most, now = agenda.most_ahead(len(ended.keys() | held.keys()), batch), real()
     for lane, items in ended.items():
-        left = filter(_in_time, held.get(lane, set()) - items)
-        if lane not in lanes and sum(1 for _ in left) <= most // 2:
+        left = sum(_in_time(item, now) for item in held.get(lane, set()) - items)
+        if lane not in lanes and left <= most // 2:
             lanes[lane] = most
     return lanes
 
@@ -337,16 +339,17 @@ def _record(work: Work, sent: Sent) -> str | None:
         answer=answered.body, failure=answered.failure, milliseconds=answered.milliseconds,
     )  # fmt: skip
     attempts, waits = delivery.attempts + 1, work.policy.webhook_waits
-    work.change(delivery, attempts=attempts, status_code=answered.status, failure=answered.failure)
     if answered.status == WELL:
-        work.change(delivery, state=DeliveryState.DELIVERED, delivered_time=work.now)
-    elif attempts <= len(waits):
-        pause = timedelta(seconds=waits[attempts - 1])
-        outbox.plan(work, delivery, work.now + pause)
+        state = DeliveryState.DELIVERED
     else:
-        work.change(delivery, state=DeliveryState.EXHAUSTED)
-        return delivery.subscription_id
-    return None
+        state = DeliveryState.PENDING if attempts <= len(waits) else DeliveryState.EXHAUSTED
+    work.change(
+        delivery, attempts=attempts, status_code=answered.status, failure=answered.failure, state=state,
+        delivered_time=work.now if state is DeliveryState.DELIVERED else None,
+    )  # fmt: skip
+    if state is DeliveryState.PENDING:
+        outbox.plan(work, delivery, work.now + timedelta(seconds=waits[attempts - 1]))
+    return delivery.subscription_id if state is DeliveryState.EXHAUSTED else None
 
 
 def _by_owner(each: list[T], item_of: Callable[[T], AgendaItem]) -> Iterator[tuple[str, list[T]]]:

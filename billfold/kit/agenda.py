@@ -56,10 +56,14 @@ Handler = Callable[[Environment, AgendaItem], Awaitable[list[AgendaItem] | None]
 
 
 @lru_cache
-def _taken(size: int) -> sa.Select:
+def _leasing(size: int) -> sa.Update:
     """Another worker's items are passed over, not waited for."""
-    found = sa.select(AgendaItem.c.id).where(among(AgendaItem.c.id, size), is_free(AgendaItem.c))
-    return found.with_for_update(skip_locked=True)
+    these = among(AgendaItem.c.id, size)
+    free = sa.select(AgendaItem.c.id).where(these, is_free(AgendaItem.c))
+    # Kept, because PostgreSQL might look, and lock, for each row anew.
+    locked = free.with_for_update(skip_locked=True).cte("free").prefix_with("MATERIALIZED")
+    leased = sa.update(AgendaItem.table).where(these, AgendaItem.c.id.in_(sa.select(locked.c.id)))
+    return leased.values(leased_until=sa.bindparam("lease")).returning(AgendaItem.c.id)
 
 
 @lru_cache
@@ -139,19 +143,24 @@ def take(work: Work, until: datetime, most: int) -> list[AgendaItem]:
 
 
 def follow(
-    work: Work, lanes: dict[str, int], held: dict[str, int], room: int
+    work: Work, lanes: dict[str, int], held: dict[str, int], room: int, shared: set[str]
 ) -> dict[str, list[AgendaItem]]:
     """Lease what comes next in lanes of which something was finished in this unit, for which there is
-    room: LANE_MAX are leased then, or as many as said, if who asks `held` all that are."""
-    before = busy_in(work, lanes)
-    most = {lane: lanes[lane] if before[lane] == held.get(lane, 0) else LANE_MAX for lane in lanes}
-    wanted = {lane: most[lane] - before[lane] for lane in lanes}
-    free, busy = _free_and_busy(work, wanted, work.now)
+    room: LANE_MAX are leased then, or as many as said, if who asks `held` all that are. In which lanes
+    that was not so is kept in `shared`, because for four of them not as many need be looked at."""
+    most = {lane: LANE_MAX if lane in shared else lanes[lane] for lane in lanes}
+    free, busy = _free_and_busy(
+        work, {lane: most[lane] - held.get(lane, 0) for lane in lanes}, work.now
+    )
     found, ahead = [], []
     for lane, items in free.items():
         few = max(LANE_MAX - busy[lane], 0)
         found += items[:few]
-        ahead += items[few:] if busy[lane] == held.get(lane, 0) else []
+        if busy[lane] == held.get(lane, 0):
+            ahead += items[few:]
+            shared.discard(lane)
+        else:
+            shared.add(lane)
     following: dict[str, list[AgendaItem]] = {}
     for item in _lease(work, found[:room], ahead[: max(room - len(found), 0)]):
         following.setdefault(item.lane, []).append(item)
@@ -185,14 +194,16 @@ def _lease(work: Work, items: list[AgendaItem], ahead: Sequence[AgendaItem] = ()
     """Those of them that are free still; of those `ahead` only in lanes where all of them are, because
     where one is not another has begun."""
     asked = [*items, *ahead]
+    now = real()
+    lease = {"leased_until": now + LEASE}
     ids = [item.id for item in asked]
-    free = {id for (id,) in work.connection.values_among(_taken, ids, real=real())}
-    contested = {item.lane for item in asked if item.id not in free}
-    kept = [*items, *(item for item in ahead if item.lane not in contested)]
-    found = sorted((item for item in kept if item.id in free), key=in_turn)
-    lease = {"leased_until": real() + LEASE}
-    work.connection.set_all(AgendaItem, [item.id for item in found], lease)
-    return [replace(item, **lease) for item in found]
+    found = work.connection.values_among(_leasing, ids, real=now, lease=lease["leased_until"])
+    leased = {id for (id,) in found}
+    contested = {item.lane for item in asked if item.id not in leased}
+    too_many = {item.id for item in ahead if item.lane in contested} & leased
+    work.connection.set_all(AgendaItem, sorted(too_many), {"leased_until": None})
+    kept = sorted((item for item in asked if item.id in leased - too_many), key=in_turn)
+    return [replace(item, **lease) for item in kept]
 
 
 def free_all(connection: Connection) -> None:

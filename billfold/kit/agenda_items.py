@@ -12,15 +12,15 @@ from typing import Any
 import sqlalchemy as sa
 
 from billfold.kit.clock import real
-from billfold.kit.database import among
+from billfold.kit.database import IN_ONE, among, id_names, in_one
 from billfold.kit.environment import stored_clock
 from billfold.kit.tables import Record, table
 from billfold.kit.work import SYSTEM_USER, Caller, Work
 
 # So many of a lane are in flight, whoever sends them.
 LANE_MAX = 4
-# Of how many lanes one statement tells who comes first. psycopg reads one anew each time that is longer
-# than 4,096 characters or has more than fifty arguments.
+# Of how many lanes one statement tells who comes first, unless they are in one text. psycopg reads one
+# anew each time that is longer than 4,096 characters or has more than fifty arguments.
 LANES_MAX = 4
 
 
@@ -132,7 +132,11 @@ WAITING_LANES = _waiting_lanes()
 
 @lru_cache
 def _first_free(size: int) -> sa.Select | sa.CompoundSelect:
-    free = [_free(sa.bindparam(f"lane{number}"), MOST) for number in range(size)]
+    if size == IN_ONE:
+        lanes = sa.func.unnest(in_one()).table_valued("lane", name="lanes").render_derived()
+        first = _free(lanes.c.lane, MOST).lateral()
+        return sa.select(first).select_from(lanes, first)
+    free = [_free(sa.bindparam(name), MOST) for name in id_names(size)]
     return free[0] if size == 1 else sa.union_all(*(sa.select(each.subquery()) for each in free))
 
 
@@ -177,18 +181,15 @@ def waiting_lanes(work: Work, until: datetime, most: int) -> list[str]:
 def first_free(work: Work, wanted: dict[str, int], until: datetime) -> dict[str, list[AgendaItem]]:
     """The first that are due and may be begun, in each lane as many as are wanted of it."""
     lanes = [lane for lane, most in wanted.items() if most > 0]
-    found: dict[str, list[AgendaItem]] = {lane: [] for lane in lanes}
     most = max(wanted.values(), default=0)
-    for start in range(0, len(lanes), LANES_MAX):
-        part = lanes[start : start + LANES_MAX]
-        size = 1 << (len(part) - 1).bit_length()
-        values: dict[str, Any] = {"parked": False, "until": until, "real": real(), "most": most}
-        for place in range(size):
-            values[f"lane{place}"] = part[place] if place < len(part) else None
-        for item in work.connection.rows(AgendaItem, _first_free(size), values):
-            found[item.lane].append(item)
+    values = {"parked": False, "until": until, "real": real(), "most": most}
+    found: dict[str, dict[str, AgendaItem]] = {lane: {} for lane in lanes}
+    for size, named in work.connection.named(lanes, LANES_MAX):
+        # To fill it up a lane may be named twice.
+        for item in work.connection.rows(AgendaItem, _first_free(size), named | values):
+            found[item.lane][item.id] = item
     # They come in turn, but nothing promises it of a union.
-    return {lane: sorted(first, key=in_turn)[: wanted[lane]] for lane, first in found.items()}
+    return {lane: sorted(first.values(), key=in_turn)[: wanted[lane]] for lane, first in found.items()}
 
 
 def busy_in(work: Work, lanes: Collection[str]) -> Counter[str]:

@@ -26,7 +26,7 @@ DRIVERS = ("psycopg", "apsw", "sqlite3", "sqlalchemy")
 T = TypeVar("T")
 R = TypeVar("R", bound=Record)
 # A statement about so many ids.
-Selects = Callable[[int], sa.Select]
+Selects = Callable[[int], sa.Executable]
 
 
 class Compiled:
@@ -107,14 +107,15 @@ class Connection:
         """Statements whose results nobody waits for may travel together."""
         return nullcontext()
 
-    def named(self, ids: list[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    def named(self, ids: list[str], most: int = 0) -> Iterator[tuple[int, dict[str, str]]]:
         """Ids as statements take them: how many one names (`among`), and the values it takes. They are
         `id0` and so on, filled up to a power of two, so that few statements serve every length."""
-        for start in range(0, len(ids), NAMED_MAX):
-            part = ids[start : start + NAMED_MAX]
+        most = most or NAMED_MAX
+        for start in range(0, len(ids), most):
+            part = ids[start : start + most]
             size = 1 << (len(part) - 1).bit_length()
             part += part[-1:] * (size - len(part))
-            yield size, {f"id{place}": id for place, id in enumerate(part)}
+            yield size, dict(zip(id_names(size), part, strict=True))
 
     def values(self, statement: sa.Executable, **values) -> list[list]:
         compiled = self.compiled(statement)
@@ -374,13 +375,23 @@ def set_in(record: type[Record], size: int, *names: str) -> sa.Update:
     return sa.update(record.table).where(among(record.c.id, size)).values(changed)
 
 
+@lru_cache
+def id_names(size: int) -> list[str]:
+    return [f"id{place}" for place in range(size)]
+
+
+def in_one() -> sa.ColumnElement:
+    """Ids that are in one text, as PostgreSQL's array."""
+    split = sa.func.string_to_array(sa.bindparam("ids"), sa.literal_column(SPLIT_AT))
+    return sa.type_coerce(split, sa.ARRAY(sa.Text))
+
+
 def among(column: sa.Column, size: int) -> sa.ColumnElement[bool]:
     """One of so many ids, or of those in one text (`Connection.named`)."""
     if size == IN_ONE:
         # By a subquery, so that the text is split once, and not again for each row.
-        split = sa.select(sa.func.string_to_array(sa.bindparam("ids"), sa.literal_column(SPLIT_AT)))
-        return column == sa.any_(sa.cast(split.scalar_subquery(), sa.ARRAY(sa.Text)))
-    names: list[Any] = [sa.bindparam(f"id{place}") for place in range(size)]
+        return column == sa.any_(sa.cast(sa.select(in_one()).scalar_subquery(), sa.ARRAY(sa.Text)))
+    names: list[Any] = [sa.bindparam(name) for name in id_names(size)]
     return column == names[0] if size == 1 else column.in_(names)
 
 

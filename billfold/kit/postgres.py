@@ -147,13 +147,13 @@ class PostgresConnection(Connection):
         self.asked = monotonic()
         self.driver.execute(text, arguments, prepare=True)
 
-    def named(self, ids):
+    def named(self, ids, most=0):
         text = BETWEEN.join(ids)
         # What a client calls an id may hold anything.
         if len(ids) > FEW and text.count(BETWEEN) == len(ids) - 1:
             yield IN_ONE, {"ids": text}
         else:
-            yield from super().named(ids)
+            yield from super().named(ids, most)
 
     def insert(self, record, rows):
         if len(rows) > FEW:

@@ -98,7 +98,7 @@ class SqliteDatabase:
 
     alone = True
     # While a unit is at work here, nothing else in the process is.
-    batch_most = 64
+    batch_most = 128
 
     def __init__(self, path: str, version: str | None = None, durable: bool = True) -> None:
         version = version or apsw.sqlite_lib_version()
