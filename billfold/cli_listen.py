@@ -12,7 +12,7 @@ import queue
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -36,6 +36,8 @@ SPEND = "spend."
 # A receiver has ten; what it takes longer for counts as failed.
 FORWARD_SECONDS_MAX = 9
 WELL, WRONG_SIGNATURE, UNREACHABLE = 200, 401, 502
+# An interruption that comes just before one begins to wait is noticed by whoever wakes up.
+WAKES_SECONDS = 0.5
 # Of one's own, not to be handed on.
 HOP = {"host", "content-length", "connection", "accept-encoding", "transfer-encoding"}
 
@@ -66,7 +68,7 @@ def listen(
         number = 0
         try:
             while not count or number < count:
-                one = heard.get()
+                one = _next(heard)
                 number += 1  # Before anybody has read of it.
                 print(one, flush=True)
         except KeyboardInterrupt:
@@ -121,6 +123,12 @@ class Heard:
         signed = "signature right" if self.right else "SIGNATURE WRONG"
         on = "" if self.answered is None else f"  forwarded: {self.answered}"
         return f"{type:28} {subject_id!s:36} event {about.get('eventId', '?')}  {signed}{on}"
+
+
+def _next(heard: queue.Queue[Heard]) -> Heard:
+    while True:
+        with suppress(queue.Empty):
+            return heard.get(timeout=WAKES_SECONDS)
 
 
 class Receiver:

@@ -1,14 +1,17 @@
 """`billfold listen`: what a sandbox tells is checked, printed and handed on, and no trace is left."""
 
 import json
+import queue
 import signal
 import threading
+import time
 import urllib.error
 import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from billfold import cli_listen
 from tests.desk import EVENTS, V3, vendor_of
 from tests.server import START_SECONDS_MAX, Process, assert_refused, run
 
@@ -74,6 +77,24 @@ def test_what_is_told_is_printed_and_handed_on_as_it_came(serve, listens, behind
     last = listener.lines.get(timeout=START_SECONDS_MAX)
     assert last == "1 notifications; 0 with a wrong signature\n"
     assert server.call("GET", f"{EVENTS}/subscriptions") == {"results": []}
+
+
+def test_an_interruption_that_wakes_nobody_is_noticed():
+    """As one that comes just before one begins to wait, or that another thread was given."""
+    heard: queue.Queue = queue.Queue()
+    another = threading.Timer(0.1, lambda: signal.pthread_kill(threading.get_ident(), signal.SIGINT))
+    much_later = threading.Timer(10, heard.put, [None])
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    began = time.monotonic()
+    try:
+        another.start()
+        much_later.start()
+        with pytest.raises(KeyboardInterrupt):
+            cli_listen._next(heard)
+        assert time.monotonic() - began < 5
+    finally:
+        much_later.cancel()
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize("signature", [None, "AAAA", "\xe9\xe9"])
