@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import signal
 import tempfile
 from contextlib import closing
 from pathlib import Path
@@ -18,6 +19,9 @@ from tests.server import Receiver, Server
 pytest_plugins = ["tests.contract.plugin"]
 
 DATABASES = ["sqlite", "postgres"]
+
+# What a script starts in the background ignores interrupts, and so would all that is started here.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

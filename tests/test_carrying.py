@@ -507,6 +507,7 @@ def test_an_import_that_is_ended_leaves_nothing(data, tmp_path, place, how):
     while unread(process.stdin.fileno()):
         time.sleep(0.01)
     process.send_signal(how)
+    time.sleep(0.2)  # What is given at once may be taken in before it has noticed.
     _, said = process.communicate(b"".join(lines[-2:]) if how == signal.SIGINT else b"")
     assert (process.returncode, b"interrupted" in said) in [(-signal.SIGKILL, False), (2, True)], said
     taken = run("import", "--from", out, *elsewhere)
