@@ -1,5 +1,6 @@
 """The server as a process, as tests start, ask and end it; and a receiver that takes its time."""
 
+import ctypes
 import json
 import multiprocessing
 import os
@@ -43,6 +44,10 @@ FORKS.set_forkserver_preload([
 ])  # fmt: skip
 
 
+# To be told when whoever forked it is gone (prctl.h).
+PR_SET_PDEATHSIG = 1
+
+
 class Fork:
     """`billfold` with these words in a process of its own; it is asked like a Popen with two pipes."""
 
@@ -80,6 +85,8 @@ def _command(words: list[str], surroundings: dict[str, str], folder: str, says: 
     from billfold import cli
 
     os.setsid()
+    with suppress(AttributeError):  # Only Linux: nothing is left behind by tests that were killed.
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     os.environ.clear()
     os.environ.update(surroundings)
     os.chdir(folder)

@@ -191,7 +191,7 @@ def test_more_is_leased_ahead_when_half_is_done():
 
 def test_what_is_leased_ahead_is_shared_by_the_lanes():
     assert [agenda.most_ahead(lanes, 384) for lanes in (1, 10, 20, 60, 1_000)] == [96, 96, 48, 16, 16]
-    assert [agenda.most_ahead(lanes, 64) for lanes in (1, 10, 1_000)] == [16, 16, 16]
+    assert [agenda.most_ahead(lanes, 128) for lanes in (1, 10, 15, 1_000)] == [32, 32, 21, 16]
 
 
 def test_what_is_leased_ahead_is_not_sent_once_it_is_not_wanted(sqlite_url, open_desk):

@@ -170,11 +170,26 @@ def test_what_parts_ids_in_one_text_may_stand_in_one(desk):
     (AgendaItem, delete_from(AgendaItem, IN_ONE)),
     (AgendaItem, agenda._leases(IN_ONE)),
     (AgendaItem, agenda._leasing(IN_ONE)),
-    (AgendaItem, agenda_items._first_free(IN_ONE)),
 ])  # fmt: skip
 def test_many_in_one_text_are_looked_up_one_by_one(copied_postgres_url, open_desk, record, statement):
-    """Also by the plan for any text, which PostgreSQL makes once for a connection."""
-    desk = open_desk(copied_postgres_url)
+    found = plan_for_any(open_desk(copied_postgres_url), record, statement)
+    assert "Index" in found and "Seq Scan" not in found, found
+
+
+def test_who_comes_first_in_a_lane_is_found_in_its_index(copied_postgres_url, open_desk):
+    found = plan_for_any(open_desk(copied_postgres_url), AgendaItem, agenda_items._first_free(IN_ONE))
+    assert "ix_agenda_lane" in found and "ix_agenda_due" not in found, found
+
+
+def test_what_is_leased_is_not_joined_with_itself(copied_postgres_url, open_desk):
+    """That could cost as many times as many."""
+    found = plan_for_any(open_desk(copied_postgres_url), AgendaItem, agenda._leasing(IN_ONE))
+    assert "Nested Loop" not in found and "Join" not in found, found
+
+
+def plan_for_any(desk, record, statement) -> str:
+    """The plan for any text, which PostgreSQL makes once for a connection."""
+    plans = []
 
     def write(work):
         allow_any_reference(desk, work)
@@ -183,12 +198,12 @@ def test_many_in_one_text_are_looked_up_one_by_one(copied_postgres_url, open_des
         plain = statement if isinstance(statement, str) else work.connection.compiled(statement).text
         text = re.sub("%s", lambda _: f"${next(numbers)}", plain)
         lines = work.connection.driver.execute(f"EXPLAIN (GENERIC_PLAN) {text}").fetchall()
-        found = "\n".join(line for (line,) in lines)
-        assert "Index" in found and "Seq Scan" not in found, found
+        plans.append("\n".join(line for (line,) in lines))
         raise Undone
 
     with pytest.raises(Undone):
         desk.writes(write)
+    return plans[0]
 
 
 def test_a_statement_is_compiled_once_for_all_connections():

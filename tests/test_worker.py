@@ -1,8 +1,8 @@
 """The worker goes on with the next of a lane, minds its bounds, and gives back what it holds."""
 
 import asyncio
-from collections import Counter
 from datetime import timedelta
+from itertools import product
 
 import pytest
 
@@ -33,7 +33,7 @@ def done(desk, monkeypatch) -> list[str]:
                 return []
             goes_on = environment.room and not stored_clock(work).walking_to
             lanes = {item.lane: agenda_items.LANE_MAX} if goes_on else {}
-            return agenda.follow(work, lanes, {}, 100, set()).get(item.lane, [])
+            return agenda.follow(work, lanes, {}, 100).get(item.lane, [])
 
         following = await to_the_end(asyncio.ensure_future(environment.write(unit, item.caller)))
         found.append(item.subject_id)
@@ -146,7 +146,7 @@ def follows(desk, most: int, held: list[AgendaItem]) -> list[str]:
     def unit(work) -> list[AgendaItem]:
         left = {item.id for item in work.connection.where(AgendaItem)}
         ours = sum(item.id in left for item in held)
-        return agenda.follow(work, {"lane": most}, {"lane": ours}, 100, set()).get("lane", [])
+        return agenda.follow(work, {"lane": most}, {"lane": ours}, 100).get("lane", [])
 
     following = desk.writes(unit)
     held += following
@@ -172,7 +172,7 @@ def test_no_more_is_leased_than_there_is_room_for(desk):
     plan(desk, "lane", 40)
     held = take(desk)
     desk.writes(lambda work: agenda.finish(work, held[0]))
-    found = desk.writes(lambda work: agenda.follow(work, {"lane": 16}, {"lane": 3}, 3, set())["lane"])
+    found = desk.writes(lambda work: agenda.follow(work, {"lane": 16}, {"lane": 3}, room=3)["lane"])
     assert [item.subject_id for item in found] == ["4", "5", "6"]
     assert take(desk, most=-1) == []
 
@@ -190,26 +190,30 @@ def test_nobody_leases_ahead_where_another_is_at_work(desk):
 
 
 def test_nobody_leases_ahead_where_another_begins_at_the_same_moment(copied_postgres_url, open_desk):
-    """What the other has locked is passed over, and what lies behind it left alone."""
+    """What the other has locked is passed over, and what lies behind it is free again."""
     desks = [open_desk(copied_postgres_url) for _ in range(2)]
     plan(desks[0], "lane", 40)
+    plan(desks[0], "other", 40)
 
     def begin(work) -> int:
         taken = agenda.take(work, work.now, 2)
         work.connection.execute("SELECT pg_sleep(1)", [])
         return len(taken)
 
-    def follow(work) -> list[AgendaItem]:
-        return agenda.follow(work, {"lane": agenda.AHEAD_MIN}, {}, 100, set())["lane"]
+    def follow(work) -> dict[str, list[AgendaItem]]:
+        return agenda.follow(work, dict.fromkeys(("lane", "other"), agenda.AHEAD_MIN), {}, 100)
 
-    async def both() -> tuple[int, list[str]]:
+    async def both() -> tuple[int, dict[str, list[AgendaItem]]]:
         first = asyncio.create_task(desks[0].environment.write(begin))
         await asyncio.sleep(0.3)
         following = await desks[1].environment.write(follow)
         assert not first.done()
-        return await first, [item.subject_id for item in following]
+        return await first, following
 
-    assert desks[0].runner.run(both()) == (2, ["2", "3"])
+    begun, following = desks[0].runner.run(both())
+    assert (begun, [item.subject_id for item in following["lane"]]) == (2, ["2", "3"])
+    assert len(following["other"]) == agenda.AHEAD_MIN
+    assert leased(desks[0]) == agenda_items.LANE_MAX + agenda.AHEAD_MIN
 
 
 def test_what_is_in_flight_ends_before_the_worker_does(desk, done, monkeypatch):
@@ -239,13 +243,13 @@ def test_what_comes_late_before_others_does_not_make_them_more(desk):
     assert take(desk) == []
 
 
-def test_a_worker_minds_more_lanes_than_a_statement_names(desk, monkeypatch):
+@pytest.mark.parametrize("lanes", [agenda_items.LANES_MAX + 3, 2 * agenda_items.LANES_MAX + 3])
+def test_a_worker_minds_more_lanes_than_a_statement_names(desk, monkeypatch, lanes):
     monkeypatch.setattr(database, "NAMED_MAX", 8)
-    for number in range(2 * agenda_items.LANES_MAX + 3):
+    for number in range(lanes):
         plan(desk, f"lane {number}", 6)
-    taken = Counter(item.lane for item in take(desk))
-    assert len(taken) == 2 * agenda_items.LANES_MAX + 3
-    assert set(taken.values()) == {agenda_items.LANE_MAX}
+    taken = {(item.lane, item.subject_id) for item in take(desk)}
+    assert taken == set(product(map("lane {}".format, range(lanes)), "0123"))
 
 
 def test_of_lanes_who_has_waited_longest_comes_first(desk):

@@ -113,8 +113,6 @@ def make_deliverer(environment: Environment, send: Send) -> agenda.Handler:
     packed: dict[AgendaItem, tuple[int, Parcel | None]] = {}
     # What is leased here, of each lane.
     held: dict[str, set[AgendaItem]] = defaultdict(set)
-    # Of which lanes another process had some, too, when this one looked last.
-    shared: set[str] = set()
     # What is leased ahead waits until fewer than a few are in flight.
     gates: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
@@ -135,7 +133,7 @@ def make_deliverer(environment: Environment, send: Send) -> agenda.Handler:
             goes_on = environment.room and not stored.walking_to and not environment.stopping
             lanes = _lanes(done, held, most) if goes_on else {}
             ours = _leased(held, lanes, {one.item for one in sent})
-            following = agenda.follow(work, lanes, ours, environment.room + len(done), shared)
+            following = agenda.follow(work, lanes, ours, environment.room + len(done))
             try:
                 parcels = _pack_all(work, list(chain(*following.values())))
             except (ValueError, Refusal):
@@ -212,18 +210,18 @@ def _pack_all(work: Work, items: list[AgendaItem]) -> list[Parcel | None]:
     for owner_id, some in _by_owner(items, lambda item: item):
         with work.on_behalf_of(owner_id, because=ITEMS):
             work.find_all(Delivery, [_delivery_id(item.subject_id) for item in some])
-            heard = {each.id: each for each in work.settled(Subscription)}
-            wanted = {item.id: _wanted(work, item.subject_id, heard) for item in some}
+            hearers = {each.id: each for each in work.settled(Subscription)}
+            wanted = {item.id: _wanted(work, item.subject_id, hearers) for item in some}
             events = outbox.events_of(work, [each.delivery for each in wanted.values() if each])
             for id, each in wanted.items():
                 parcels[id] = _packed(work, each, events[each.delivery.id]) if each else None
     return [parcels[item.id] for item in items]
 
 
-def _wanted(work: Work, errand: str, subscriptions: dict[str, Subscription]) -> Wanted | None:
+def _wanted(work: Work, errand: str, hearers: dict[str, Subscription]) -> Wanted | None:
     """None when nobody wants it any more."""
     delivery = work.find(Delivery, _delivery_id(errand))
-    subscription = subscriptions.get(delivery.subscription_id)
+    subscription = hearers.get(delivery.subscription_id)
     if subscription is None or not subscription.enabled or delivery.spell != subscription.spell:
         return None
     return Wanted(delivery, subscription) if _is_due(delivery, errand) else None

@@ -31,7 +31,7 @@ from billfold.kit.agenda_items import (
     waiting_lanes,
 )
 from billfold.kit.clock import real
-from billfold.kit.database import Connection, among, select_to_change
+from billfold.kit.database import IN_ONE, Connection, among, select_to_change
 from billfold.kit.environment import Environment, stored_clock
 from billfold.kit.errors import OutOfPatience, Unavailable
 from billfold.kit.work import Work
@@ -58,12 +58,12 @@ Handler = Callable[[Environment, AgendaItem], Awaitable[list[AgendaItem] | None]
 @lru_cache
 def _leasing(size: int) -> sa.Update:
     """Another worker's items are passed over, not waited for."""
-    these = among(AgendaItem.c.id, size)
-    free = sa.select(AgendaItem.c.id).where(these, is_free(AgendaItem.c))
-    # Kept, because PostgreSQL might look, and lock, for each row anew.
-    locked = free.with_for_update(skip_locked=True).cte("free").prefix_with("MATERIALIZED")
-    leased = sa.update(AgendaItem.table).where(these, AgendaItem.c.id.in_(sa.select(locked.c.id)))
-    return leased.values(leased_until=sa.bindparam("lease")).returning(AgendaItem.c.id)
+    id = AgendaItem.c.id
+    free = sa.select(id).where(among(id, size), is_free(AgendaItem.c)).with_for_update(skip_locked=True)
+    # Many are found first, as one value: PostgreSQL might join them with themselves, one by one.
+    these = id == sa.any_(sa.func.array(free.scalar_subquery())) if size == IN_ONE else id.in_(free)
+    leased = sa.update(AgendaItem.table).where(these).values(leased_until=sa.bindparam("lease"))
+    return leased.returning(id)
 
 
 @lru_cache
@@ -143,24 +143,17 @@ def take(work: Work, until: datetime, most: int) -> list[AgendaItem]:
 
 
 def follow(
-    work: Work, lanes: dict[str, int], held: dict[str, int], room: int, shared: set[str]
+    work: Work, lanes: dict[str, int], held: dict[str, int], room: int
 ) -> dict[str, list[AgendaItem]]:
     """Lease what comes next in lanes of which something was finished in this unit, for which there is
-    room: LANE_MAX are leased then, or as many as said, if who asks `held` all that are. In which lanes
-    that was not so is kept in `shared`, because for four of them not as many need be looked at."""
-    most = {lane: LANE_MAX if lane in shared else lanes[lane] for lane in lanes}
-    free, busy = _free_and_busy(
-        work, {lane: most[lane] - held.get(lane, 0) for lane in lanes}, work.now
-    )
+    room: LANE_MAX are leased then, or as many as said, if who asks `held` all that are."""
+    wanted = {lane: most - held.get(lane, 0) for lane, most in lanes.items()}
+    free, busy = _free_and_busy(work, wanted, work.now)
     found, ahead = [], []
     for lane, items in free.items():
         few = max(LANE_MAX - busy[lane], 0)
         found += items[:few]
-        if busy[lane] == held.get(lane, 0):
-            ahead += items[few:]
-            shared.discard(lane)
-        else:
-            shared.add(lane)
+        ahead += items[few:] if busy[lane] == held.get(lane, 0) else []
     following: dict[str, list[AgendaItem]] = {}
     for item in _lease(work, found[:room], ahead[: max(room - len(found), 0)]):
         following.setdefault(item.lane, []).append(item)

@@ -26,7 +26,7 @@ DRIVERS = ("psycopg", "apsw", "sqlite3", "sqlalchemy")
 T = TypeVar("T")
 R = TypeVar("R", bound=Record)
 # A statement about so many ids.
-Selects = Callable[[int], sa.Executable]
+Statements = Callable[[int], sa.Executable]
 
 
 class Compiled:
@@ -109,7 +109,8 @@ class Connection:
 
     def named(self, ids: list[str], most: int = 0) -> Iterator[tuple[int, dict[str, str]]]:
         """Ids as statements take them: how many one names (`among`), and the values it takes. They are
-        `id0` and so on, filled up to a power of two, so that few statements serve every length."""
+        `id0` and so on, `most` at once, filled up to a power of two, so that few statements serve every
+        length."""
         most = most or NAMED_MAX
         for start in range(0, len(ids), most):
             part = ids[start : start + most]
@@ -126,15 +127,15 @@ class Connection:
         found = self.fetch(compiled.text, compiled.arguments(values))
         return [record(*compiled.turn(row)) for row in found]
 
-    def values_among(self, select: Selects, ids: list[str], **values) -> list[list]:
+    def values_among(self, statement: Statements, ids: list[str], **values) -> list[list]:
         """What a statement about so many ids finds, of however many; in their order where it has one,
         which is that of ids."""
         found: list[list] = []
         for size, named in self.named(sorted(ids)):
-            found += self.values(select(size), **named, **values)
+            found += self.values(statement(size), **named, **values)
         return found
 
-    def rows_among(self, record: type[R], select: Selects, ids: list[str], **values) -> list[R]:
+    def rows_among(self, record: type[R], select: Statements, ids: list[str], **values) -> list[R]:
         return [record(*row) for row in self.values_among(select, ids, **values)]
 
     def where(self, record: type[R], **equal) -> list[R]:
@@ -382,8 +383,7 @@ def id_names(size: int) -> list[str]:
 
 def in_one() -> sa.ColumnElement:
     """Ids that are in one text, as PostgreSQL's array."""
-    split = sa.func.string_to_array(sa.bindparam("ids"), sa.literal_column(SPLIT_AT))
-    return sa.type_coerce(split, sa.ARRAY(sa.Text))
+    return sa.func.string_to_array(sa.bindparam("ids"), sa.literal_column(SPLIT_AT))
 
 
 def among(column: sa.Column, size: int) -> sa.ColumnElement[bool]:
