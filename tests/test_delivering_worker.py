@@ -95,11 +95,11 @@ def test_for_the_databases_trouble_nothing_is_sent_again(desk, receivers, monkey
     monkeypatch.setattr(agenda, "TROUBLE_PAUSE", agenda.TROUBLE_PAUSE / 50)
     write, tried = desk.environment.database.write, Counter()
 
-    async def troubled(do):
+    async def troubled(do, durable):
         tried["units"] += 1
         if tried["units"] in (2, 3, 5):
             raise Unavailable("no word")
-        return await write(do)
+        return await write(do, durable)
 
     for number in range(8):
         desk.vendor(f"V{number}")
@@ -179,7 +179,7 @@ def test_what_cannot_be_recorded_for_as_long_as_it_is_leased_is_sent_once(desk, 
     monkeypatch.setattr(agenda, "TROUBLE_PAUSE", timedelta(seconds=0.1))
     monkeypatch.setattr(delivery, "ANSWER_MAX", timedelta())
 
-    async def down(*_):
+    async def down(*_, durable: bool = True):
         raise Unavailable("the database is down")
 
     monkeypatch.setattr(Environment, "write", down)

@@ -194,6 +194,30 @@ def test_what_is_leased_ahead_is_shared_by_the_lanes():
     assert [agenda.most_ahead(lanes, 128) for lanes in (1, 10, 15, 1_000)] == [32, 32, 21, 16]
 
 
+async def until_done(desk) -> None:
+    """A worker, for as long as there is something on the agenda."""
+    task = asyncio.create_task(worker.work_forever(desk.environment))
+    async with asyncio.timeout(10):
+        while await desk.environment.read(lambda work: work.connection.where(AgendaItem)):
+            await asyncio.sleep(0.02)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def test_what_is_leased_ahead_is_sent_in_turn(database_url, open_desk):
+    """Who answers at once hears of what happened in its order, but for those in flight side by side."""
+    desk = open_desk(database_url, start=None)
+    desk.signs_in()
+    receiver = Receiver(desk)
+    subscribes(desk, desk.runner.run(receiver.open()), "vendor.created")
+    made = [desk.vendor() for _ in range(60)]
+    desk.runner.run(until_done(desk))
+    desk.runner.run(receiver.close())
+    came = [made.index(body["vendor"]["id"]) for body in receiver.bodies]
+    assert sorted(came) == list(range(60))
+    assert max(abs(place - number) for place, number in enumerate(came)) < 2 * agenda_items.LANE_MAX
+
+
 def test_what_is_leased_ahead_is_not_sent_once_it_is_not_wanted(sqlite_url, open_desk):
     """It was packed before the subscription was disabled; but for what is in flight none is sent."""
     desk = open_desk(sqlite_url, start=None)
@@ -216,15 +240,7 @@ def test_what_is_leased_ahead_is_not_sent_once_it_is_not_wanted(sqlite_url, open
 
     receiver.then = disable
 
-    async def work() -> None:
-        task = asyncio.create_task(worker.work_forever(desk.environment))
-        async with asyncio.timeout(10):
-            while await desk.environment.read(lambda work: work.connection.where(AgendaItem)):
-                await asyncio.sleep(0.02)
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-    desk.runner.run(work())
+    desk.runner.run(until_done(desk))
     desk.runner.run(receiver.close())
     assert ahead[0] > 2 * agenda_items.LANE_MAX
     assert 20 <= len(receiver.got) <= 20 + 2 * agenda_items.LANE_MAX

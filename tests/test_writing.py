@@ -334,6 +334,13 @@ def waits_for_the_disk(work) -> bool:
     return str(said) in ("2", "on")
 
 
+def test_what_would_be_done_again_need_not_wait_for_the_disk(copied_postgres_url, open_desk):
+    """Nor does it keep those from it who come after it on the same connection."""
+    desk = open_desk(copied_postgres_url)
+    waits = lambda durable: desk.environment.write(waits_for_the_disk, durable=durable)
+    assert [desk.runner.run(waits(durable)) for durable in (False, True, False)] == [False, True, False]
+
+
 @pytest.mark.parametrize("durable", [True, False])
 def test_a_sandbox_may_forgo_the_disk_and_nothing_else(database_url, open_desk, durable):
     desk = open_desk(database_url, durable=durable)

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from functools import lru_cache
-from itertools import chain, cycle, groupby, repeat
+from itertools import chain, groupby, repeat
 from typing import TypeVar
 from weakref import WeakValueDictionary
 
@@ -140,7 +140,9 @@ def make_deliverer(environment: Environment, send: Send) -> agenda.Handler:
                 parcels = []  # Who cannot be packed fails by itself, when its turn comes.
             return stored.version, following, parcels
 
-        version, following, parcels = await environment.write(unit, sent[0].item.caller)
+        # Where a machine fails, and this with it, it is sent again.
+        caller = sent[0].item.caller
+        version, following, parcels = await environment.write(unit, caller, durable=False)
         for one in sent:
             let_go(one.item)  # Before the next batch counts what is leased here.
         items = list(chain(*following.values()))
@@ -311,15 +313,16 @@ def _leased(
 
 
 def _shares(sent: list[Sent], following: dict[str, list[AgendaItem]]) -> list[list[AgendaItem]]:
-    """With which ones of its lane each goes on, shared out, because for who has none the worker looks
-    through all lanes."""
+    """With which ones of its lane each goes on: one each, because for who has none the worker looks
+    through all lanes, and the last with what is left, so that they are sent in turn."""
     shares: list[list[AgendaItem]] = [[] for _ in sent]
     ended: dict[str, list[list[AgendaItem]]] = defaultdict(list)
     for one, share in zip(sent, shares, strict=True):
         ended[one.item.lane].append(share)
     for lane, items in following.items():
-        for share, item in zip(cycle(ended[lane]), items, strict=False):
+        for share, item in zip(ended[lane], items, strict=False):
             share.append(item)
+        ended[lane][-1] += items[len(ended[lane]) :]
     return shares
 
 

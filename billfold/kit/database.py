@@ -108,12 +108,10 @@ class Connection:
         return nullcontext()
 
     def named(self, ids: list[str], most: int = 0) -> Iterator[tuple[int, dict[str, str]]]:
-        """Ids as statements take them: how many one names (`among`), and the values it takes. They are
-        `id0` and so on, `most` at once, filled up to a power of two, so that few statements serve every
-        length."""
-        most = most or NAMED_MAX
-        for start in range(0, len(ids), most):
-            part = ids[start : start + most]
+        """Ids as statements take them: how many one names (`among`), and the values it takes, `id0` and
+        so on, `most` at once; filled up to a power of two, so that few statements serve all lengths."""
+        for start in range(0, len(ids), most or NAMED_MAX):
+            part = ids[start : start + (most or NAMED_MAX)]
             size = 1 << (len(part) - 1).bit_length()
             part += part[-1:] * (size - len(part))
             yield size, dict(zip(id_names(size), part, strict=True))
@@ -206,7 +204,9 @@ class Database(Protocol):
     async def close(self) -> None: ...
     def glance(self, do: Callable[[Connection], T]) -> Awaitable[T]: ...
     def read(self, do: Callable[[Connection], T]) -> Awaitable[T]: ...
-    def write(self, do: Callable[[Connection], T]) -> Awaitable[T]: ...
+
+    # What is not `durable` may be undone when the database's machine fails: it waits for no disk.
+    def write(self, do: Callable[[Connection], T], durable: bool = True) -> Awaitable[T]: ...
 
     # For what takes minutes, of commands and not of requests: a connection and a thread of its own, one
     # snapshot or one transaction, no deadline, and never run again. Raises Conflict for rows that

@@ -79,8 +79,11 @@ class Environment:
         self.clock.adopt(work.clock_state)
         return answer
 
-    async def write(self, do: Callable[[Work], T], caller: Caller | None = None) -> T:
-        """Run a rule; its rows, events and plans are committed together, then it is answered."""
+    async def write(
+        self, do: Callable[[Work], T], caller: Caller | None = None, durable: bool = True
+    ) -> T:
+        """Run a rule; its rows, events and plans are committed together, then it is answered. Only what
+        would be done again need not be `durable`."""
 
         def complete(work: Work) -> tuple[T, bool]:
             answer = do(work)
@@ -90,7 +93,7 @@ class Environment:
                 set_clock(work)  # Under its new version nobody remembers what was before.
             return answer, due
 
-        (answer, due), work = await self.database.write(self._unit(complete, caller))
+        (answer, due), work = await self.database.write(self._unit(complete, caller), durable)
         self.clock.adopt(work.clock_state)
         if work.learnt:
             self.known.note(work.clock_state[0], work.learnt)

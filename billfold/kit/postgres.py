@@ -10,7 +10,7 @@ import socket
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
-from functools import lru_cache
+from functools import lru_cache, partial
 from math import inf
 from queue import Empty, LifoQueue
 from threading import local
@@ -46,6 +46,8 @@ NEVER = inf
 BEGIN_READ = b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 # A lock that was waited for shows the row as it is then, whatever isolation the server prefers.
 BEGIN_WRITE = b"BEGIN ISOLATION LEVEL READ COMMITTED"
+# The disk is not waited for; whoever commits after it and waits takes it along.
+BEGIN_HASTY = BEGIN_WRITE + b"; SET LOCAL synchronous_commit = off"
 
 # A statement that reads everything takes long, and between two of them a file is read.
 PATIENT = "-c statement_timeout=0 -c idle_in_transaction_session_timeout=0"
@@ -267,8 +269,8 @@ class PostgresDatabase:
     def read(self, do: Callable[[Connection], T]) -> Awaitable[T]:
         return self._in_thread(self._read, do)
 
-    def write(self, do: Callable[[Connection], T]) -> Awaitable[T]:
-        return self._in_thread(self._write, do)
+    def write(self, do: Callable[[Connection], T], durable: bool = True) -> Awaitable[T]:
+        return self._in_thread(partial(self._write, BEGIN_WRITE if durable else BEGIN_HASTY), do)
 
     def _in_thread(self, way: Callable, do: Callable[[Connection], T]) -> Awaitable[T]:
         try:
@@ -326,14 +328,14 @@ class PostgresDatabase:
     def _read(self, do: Callable[[Connection], T]) -> T:
         return self._begun(BEGIN_READ).transaction(do)
 
-    def _write(self, do: Callable[[Connection], T]) -> T:
+    def _write(self, begin: bytes, do: Callable[[Connection], T]) -> T:
         """Again where a race was lost, at once: the victim of a deadlock has waited a second until it
         was found, and whoever won goes on meanwhile. An id that is taken is a race, too: while the
         clock stands still nothing but chance parts what several processes make."""
         for _ in range(ATTEMPTS_MAX - 1):
             with suppress(DeadlockDetected, SerializationFailure, UniqueViolation):
-                return self._begun(BEGIN_WRITE).transaction(do)
-        return self._begun(BEGIN_WRITE).transaction(do)
+                return self._begun(begin).transaction(do)
+        return self._begun(begin).transaction(do)
 
     def _begun(self, begin: bytes) -> PostgresConnection:
         """A connection in a new transaction; made anew when the server has let go of it."""

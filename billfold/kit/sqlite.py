@@ -152,7 +152,7 @@ class SqliteDatabase:
             if reader.driver.in_transaction:
                 reader.execute("COMMIT", [])
 
-    async def write(self, do: Callable[[Connection], T]) -> T:
+    async def write(self, do: Callable[[Connection], T], durable: bool = True) -> T:
         self._check_open()
         answer = self._loop.create_future()
         self._group.append((answer, do))

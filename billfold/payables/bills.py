@@ -387,8 +387,8 @@ def _account(work: Work, bill: Bill, **cents: int) -> None:
     assert min(after.scheduled_cents, after.paid_cents, after.due_cents) >= 0, (
         f"{bill.id} is unbalanced"
     )
-    work.change(bill, **cents, payment_status=_payment_status(after))
-    work.tell("bill.updated", bill)
+    if work.change(bill, **cents, payment_status=_payment_status(after)):
+        work.tell("bill.updated", bill)
 
 
 def _payment_status(bill: Bill) -> PaymentStatus:
