@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -47,6 +48,8 @@ def log(
     if as_json:
         print(json.dumps(found, indent=2))
         return
+    if not found:
+        print(f"no attempt is on record for {subscription}", file=sys.stderr)
     for each in found:
         said = each["statusCode"] or each["failure"]
         when = f"{each['time']} {each['eventId']} {each['state']:9} {each['milliseconds']:6} ms"
