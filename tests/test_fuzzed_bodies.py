@@ -57,7 +57,9 @@ def try_body(operation: Operation, body: bytes) -> str:
         return read.problems[0][0].code or "shape"
     if is_finite(read):
         again = decode(operation.decoder, encode(read))
-        assert again == read and encode(again) == encode(read)
+        assert again == read
+        # But for a minus before nothing, which a text may have.
+        assert encode(decode(operation.decoder, encode(again))) == encode(again)
     return "read"
 
 

@@ -49,7 +49,10 @@ def to_quantity(value: Decimal, name: str) -> Decimal:
 
 
 def plain(value: Decimal) -> Decimal:
-    """Without an exponent or idle zeros, as people write it: 100000, not 1E+5 or 100000.000."""
+    """Without an exponent, idle zeros or a minus before nothing, as people write it: 100000, not 1E+5
+    or 100000.000."""
+    if not value:
+        return Decimal(0)
     text = str(value)
     if "E" not in text and ("." not in text or text[-1] != "0"):
         return value
