@@ -341,6 +341,23 @@ def test_what_would_be_done_again_need_not_wait_for_the_disk(copied_postgres_url
     assert [desk.runner.run(waits(durable)) for durable in (False, True, False)] == [False, True, False]
 
 
+@pytest.mark.parametrize("stirs", [True, False])
+def test_what_makes_others_forget_waits_for_the_disk(
+    copied_postgres_url, open_desk, monkeypatch, stirs
+):
+    """Else a version of the clock that a crash undid would come again and mean another thing."""
+    desk, waits = open_desk(copied_postgres_url), []
+
+    def unit(work) -> None:
+        work.stirs = stirs
+        commit = work.connection._commit
+        seen = lambda: (waits.append(waits_for_the_disk(work)), commit())
+        monkeypatch.setattr(work.connection, "_commit", seen)
+
+    desk.runner.run(desk.environment.write(unit, durable=False))
+    assert waits == [stirs]
+
+
 @pytest.mark.parametrize("durable", [True, False])
 def test_a_sandbox_may_forgo_the_disk_and_nothing_else(database_url, open_desk, durable):
     desk = open_desk(database_url, durable=durable)

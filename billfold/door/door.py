@@ -61,9 +61,9 @@ class Paths:
     def find(self, method: str, path: str) -> tuple[Operation, dict]:
         methods, values = self._place(path)
         if method not in methods:
-            # Of webhooks it is said that no such operation, wrong path or method, is 404.
-            wrong = methods and not path.startswith(EVENTS)
-            raise Refusal(WRONG_METHOD if wrong else NO_SUCH_API, f"{method} {path}")
+            # Of the webhook API a wrong method is no such operation, like a wrong path (webhooks.yaml).
+            told_apart = methods and not path.startswith(EVENTS)
+            raise Refusal(WRONG_METHOD if told_apart else NO_SUCH_API, f"{method} {path}")
         operation, names = methods[method]
         return operation, dict(zip(names, values, strict=True))
 

@@ -103,6 +103,9 @@ class Connection:
         """Whether nobody else is at what this names; until this unit ends nobody else can be."""
         raise NotImplementedError
 
+    def make_durable(self) -> None:
+        """What this unit commits outlives the machine, also where it was begun otherwise."""
+
     def together(self) -> AbstractContextManager:
         """Statements whose results nobody waits for may travel together."""
         return nullcontext()
@@ -140,8 +143,7 @@ class Connection:
         return self.rows(record, select_where(record, *equal), equal)
 
     def first(self, record: type[R], **equal) -> R | None:
-        found = self.where(record, **equal)
-        return found[0] if found else None
+        return next(iter(self.where(record, **equal)), None)
 
     def by_id(self, record: type[R], ids: Iterable[str]) -> dict[str, R]:
         """Rows by their ids, whoever's they are."""
@@ -157,11 +159,9 @@ class Connection:
     def insert_new(self, row: Record, unique: str = "id") -> bool:
         """Add a row unless one with its id, or with what else is unique, is there; waits for whoever
         is just adding one."""
-        record = type(row)
-        compiled = self.compiled(insert_into(record))
-        arguments = compiled.arguments(msgspec.structs.asdict(row))
+        compiled = self.compiled(insert_into(type(row)))
         text = f"{compiled.text} ON CONFLICT ({unique}) DO NOTHING RETURNING id"
-        return bool(self.fetch(text, arguments))
+        return bool(self.fetch(text, compiled.arguments(msgspec.structs.asdict(row))))
 
     def update(self, record: type[Record], id: str, fields: dict[str, Any]) -> None:
         self.update_all(record, list(fields), [{**fields, "id": id}])
@@ -377,8 +377,8 @@ def set_in(record: type[Record], size: int, *names: str) -> sa.Update:
 
 
 @lru_cache
-def id_names(size: int) -> list[str]:
-    return [f"id{place}" for place in range(size)]
+def id_names(size: int) -> tuple[str, ...]:
+    return tuple(f"id{place}" for place in range(size))
 
 
 def in_one() -> sa.ColumnElement:

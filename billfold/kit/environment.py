@@ -91,6 +91,8 @@ class Environment:
             work.write()
             if work.stirs:
                 set_clock(work)  # Under its new version nobody remembers what was before.
+                if not durable:  # No version may come twice, and mean another thing.
+                    work.connection.make_durable()
             return answer, due
 
         (answer, due), work = await self.database.write(self._unit(complete, caller), durable)

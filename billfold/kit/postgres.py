@@ -181,6 +181,9 @@ class PostgresConnection(Connection):
         ((locked,),) = self.fetch(text, [name])
         return locked
 
+    def make_durable(self):
+        self.command(b"SET LOCAL synchronous_commit TO DEFAULT")
+
     def together(self):
         return self.driver.pipeline()
 
