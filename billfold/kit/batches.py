@@ -67,17 +67,21 @@ class Batches(Generic[Asked, Answer]):
                     answer.set_result(one)
 
 
+class _Lasting(asyncio.Future):
+    """Who waits for it and is cancelled meanwhile hears of that when it is over."""
+
+    def cancel(self, msg: object = None) -> bool:
+        return False
+
+
 async def to_the_end(doing: asyncio.Future[Answer]) -> Answer:
     """What is half done is ended, also by who is cancelled meanwhile: that is raised only where it did
     not end well."""
-    cancelled = False
-    while not doing.done():
-        try:
-            await asyncio.shield(doing)
-        except asyncio.CancelledError:
-            cancelled = True
-        except Exception:
-            break  # It is raised below.
-    if cancelled and doing.exception():
-        raise asyncio.CancelledError from doing.exception()
+    over = _Lasting(loop=doing.get_loop())
+    doing.add_done_callback(over.set_result)
+    try:
+        await over
+    except asyncio.CancelledError as cancelled:
+        if error := doing.exception():
+            raise cancelled from error
     return doing.result()

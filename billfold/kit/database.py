@@ -4,7 +4,7 @@ A statement is built with SQLAlchemy Core, compiled once per database and kept; 
 the text. `sqlite.py` and `postgres.py` say where functions run and when an answer may leave.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache, partial
 from typing import Any, Protocol, TypeVar
@@ -119,9 +119,10 @@ class Connection:
             part += part[-1:] * (size - len(part))
             yield size, dict(zip(id_names(size), part, strict=True))
 
-    def values(self, statement: sa.Executable, **values) -> list[list]:
+    def values(self, statement: sa.Executable, **values) -> Sequence[Sequence]:
         compiled = self.compiled(statement)
-        return [compiled.turn(row) for row in self.fetch(compiled.text, compiled.arguments(values))]
+        found = self.fetch(compiled.text, compiled.arguments(values))
+        return [compiled.turn(row) for row in found] if compiled.columns else found
 
     def rows(self, record: type[R], statement: sa.Executable, values: dict[str, Any]) -> list[R]:
         compiled = self.compiled(statement)
