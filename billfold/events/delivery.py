@@ -286,7 +286,7 @@ def _in_time(item: AgendaItem, now: datetime) -> bool:
 
 def _lanes(done: list[Sent], held: dict[str, set[AgendaItem]], batch: int) -> dict[str, int]:
     """Of which lanes more is to be leased, and how many are to be at work then: many where all that has
-    ended was quick, but then not before half are done, because to look costs as much for one."""
+    ended was quick, but then not before a quarter is done, because to look costs as much for one."""
     ended: dict[str, set[AgendaItem]] = defaultdict(set)
     for one in done:
         ended[one.item.lane].add(one.item)
@@ -294,7 +294,7 @@ def _lanes(done: list[Sent], held: dict[str, set[AgendaItem]], batch: int) -> di
     most, now = agenda.most_ahead(len(ended.keys() | held.keys()), batch), real()
     for lane, items in ended.items():
         left = sum(_in_time(item, now) for item in held.get(lane, set()) - items)
-        if lane not in lanes and left <= most // 2:
+        if lane not in lanes and left <= most * 3 // 4:
             lanes[lane] = most
     return lanes
 
