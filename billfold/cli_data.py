@@ -71,7 +71,7 @@ def prepared(settings: Settings) -> Billfold:
     from billfold.app import Billfold, check
 
     if settings.database:
-        from billfold.kit.postgres import check_room
+        from billfold.kit.postgres_place import check_room
 
         asked(lambda: check_room(settings.database, settings.workers * settings.connections))
     billfold = Billfold(settings)

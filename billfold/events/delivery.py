@@ -175,7 +175,7 @@ def make_deliverer(environment: Environment, send: Send) -> agenda.Handler:
                 parcel = await pack(item)
                 if environment.stopping:
                     return [item]
-                in_time = _in_time(item, real())
+                in_time = _lasts(item, real() + ANSWER_MAX)  # For as long as a receiver may take.
                 answered = await send(parcel) if parcel and in_time else None
             if in_time:
                 return await record(Sent(item, parcel, answered))
@@ -279,9 +279,8 @@ def _record_all(work: Work, sent: list[Sent]) -> list[Sent]:
     return done
 
 
-def _in_time(item: AgendaItem, now: datetime) -> bool:
-    """Whether it is leased for as long as a receiver may take."""
-    return item.leased_until is not None and now + ANSWER_MAX < item.leased_until
+def _lasts(item: AgendaItem, moment: datetime) -> bool:
+    return item.leased_until is not None and item.leased_until > moment
 
 
 def _lanes(done: list[Sent], held: dict[str, set[AgendaItem]], batch: int) -> dict[str, int]:
@@ -291,9 +290,9 @@ def _lanes(done: list[Sent], held: dict[str, set[AgendaItem]], batch: int) -> di
     for one in done:
         ended[one.item.lane].add(one.item)
     lanes = dict.fromkeys((one.item.lane for one in done if not one.was_quick), agenda_items.LANE_MAX)
-    most, now = agenda.most_ahead(len(ended.keys() | held.keys()), batch), real()
+    most, soon = agenda.most_ahead(len(ended.keys() | held.keys()), batch), real() + ANSWER_MAX
     for lane, items in ended.items():
-        left = sum(_in_time(item, now) for item in held.get(lane, set()) - items)
+        left = sum(_lasts(item, soon) for item in held.get(lane, set()) - items)
         if lane not in lanes and left <= most * 3 // 4:
             lanes[lane] = most
     return lanes
@@ -304,12 +303,8 @@ def _leased(
 ) -> dict[str, int]:
     """How many of some lanes are leased here, but for those that have ended."""
     now = real()
-
-    def lasts(item: AgendaItem) -> bool:
-        return item not in ended and item.leased_until is not None and item.leased_until > now
-
-    # Copied, because others come and go meanwhile.
-    return {lane: sum(map(lasts, tuple(held.get(lane, ())))) for lane in lanes}
+    # The difference is made at one go, because others come and go meanwhile.
+    return {lane: sum(_lasts(item, now) for item in held.get(lane, set()) - ended) for lane in lanes}
 
 
 def _shares(sent: list[Sent], following: dict[str, list[AgendaItem]]) -> list[list[AgendaItem]]:

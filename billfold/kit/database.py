@@ -4,7 +4,7 @@ A statement is built with SQLAlchemy Core, compiled once per database and kept; 
 the text. `sqlite.py` and `postgres.py` say where functions run and when an answer may leave.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache, partial
 from typing import Any, Protocol, TypeVar
@@ -119,20 +119,19 @@ class Connection:
             part += part[-1:] * (size - len(part))
             yield size, dict(zip(id_names(size), part, strict=True))
 
-    def values(self, statement: sa.Executable, **values) -> Sequence[Sequence]:
+    def values(self, statement: sa.Executable, **values) -> list[Any]:
+        """What a statement finds, a sequence of values for each row."""
         compiled = self.compiled(statement)
         found = self.fetch(compiled.text, compiled.arguments(values))
         return [compiled.turn(row) for row in found] if compiled.columns else found
 
     def rows(self, record: type[R], statement: sa.Executable, values: dict[str, Any]) -> list[R]:
-        compiled = self.compiled(statement)
-        found = self.fetch(compiled.text, compiled.arguments(values))
-        return [record(*compiled.turn(row)) for row in found]
+        return [record(*row) for row in self.values(statement, **values)]
 
-    def values_among(self, statement: Statements, ids: list[str], **values) -> list[list]:
+    def values_among(self, statement: Statements, ids: list[str], **values) -> list[Any]:
         """What a statement about so many ids finds, of however many; in their order where it has one,
         which is that of ids."""
-        found: list[list] = []
+        found: list[Any] = []
         for size, named in self.named(sorted(ids)):
             found += self.values(statement(size), **named, **values)
         return found

@@ -7,6 +7,7 @@ that lost a race is run again from its beginning, which is safe because it touch
 import asyncio
 import os
 import socket
+import sys
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
@@ -31,8 +32,8 @@ from psycopg.pq.abc import PGresult
 from sqlalchemy.dialects.postgresql import psycopg as psycopg_dialect
 
 from billfold.kit.database import BETWEEN, IN_ONE, SPLIT_AT, STATEMENTS_MAX, Connection
-from billfold.kit.errors import Conflict, InDoubt, Unavailable, Unusable
-from billfold.kit.policy import LIMITS, Limits
+from billfold.kit.errors import Conflict, InDoubt, Unavailable
+from billfold.kit.policy import Limits
 from billfold.kit.tables import Document, Record
 
 ATTEMPTS_MAX = 4
@@ -41,6 +42,9 @@ PREPARED_MAX = 1_000
 SILENCE_SECONDS = 3
 QUEUE_SECONDS_MAX = 10.0
 NEVER = inf
+# For how long a thread that has the server's answer waits for the one that runs. Python's own five
+# milliseconds, after each of some ten statements, are more than the statements take.
+TURN_SECONDS_MAX = 0.001
 
 # One snapshot for all that a read reads: a bill and its lines are of one moment.
 BEGIN_READ = b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
@@ -58,32 +62,6 @@ TROUBLE = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalErr
 
 T = TypeVar("T")
 DIALECT = psycopg_dialect.dialect(paramstyle="format")
-
-
-# How many connections the server, the database and the role leave to anybody at most.
-ROOM = """
-    SELECT least(
-        current_setting('max_connections')::int
-            - current_setting('superuser_reserved_connections')::int,
-        nullif(datconnlimit, -1), nullif(rolconnlimit, -1)
-    ) FROM pg_database, pg_roles WHERE datname = current_database() AND rolname = current_user
-"""
-
-
-def room_of(url: str) -> int:
-    with psycopg.connect(url, connect_timeout=LIMITS.connect_seconds) as connection:
-        ((room,),) = connection.execute(ROOM)
-    return room
-
-
-def check_room(url: str, wanted: int) -> None:
-    """Raises Unusable for more connections than could ever be had: each beyond would be a 503."""
-    room = room_of(url)
-    if wanted > room:
-        raise Unusable(
-            f"{wanted} connections are wanted (workers x connections) and PostgreSQL gives {room}:"
-            " lower them, or raise its max_connections"
-        )
 
 
 # An argument is what costs, to the driver and to the server: many ids are one text, and many rows one
@@ -255,6 +233,7 @@ class PostgresDatabase:
         self._open: set[PostgresConnection] = set()
 
     async def start(self) -> None:
+        sys.setswitchinterval(TURN_SECONDS_MAX)
         self._loop = asyncio.get_running_loop()
         self._threads = ThreadPoolExecutor(self.limits.connections, "unit")
         self._watcher = asyncio.create_task(self._watch())

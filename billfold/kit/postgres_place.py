@@ -10,7 +10,7 @@ from psycopg.sql import SQL, Identifier
 from billfold.kit.database import Connection
 from billfold.kit.errors import Unavailable, Unusable
 from billfold.kit.policy import LIMITS
-from billfold.kit.postgres import TROUBLE, PostgresConnection, room_of
+from billfold.kit.postgres import TROUBLE, PostgresConnection
 from billfold.kit.tables import Record, changing, metadata
 
 NAME_BYTES_MAX = 63
@@ -18,6 +18,30 @@ NAME_BYTES_MAX = 63
 LOCK_SECONDS_MAX = 10
 # Any number: the first half of the locks that claim a database.
 CLAIMS = 8_024_002
+# How many connections the server, the database and the role leave to anybody at most.
+ROOM = """
+    SELECT least(
+        current_setting('max_connections')::int
+            - current_setting('superuser_reserved_connections')::int,
+        nullif(datconnlimit, -1), nullif(rolconnlimit, -1)
+    ) FROM pg_database, pg_roles WHERE datname = current_database() AND rolname = current_user
+"""
+
+
+def room_of(url: str) -> int:
+    with psycopg.connect(url, connect_timeout=LIMITS.connect_seconds) as connection:
+        ((room,),) = connection.execute(ROOM)
+    return room
+
+
+def check_room(url: str, wanted: int) -> None:
+    """Raises Unusable for more connections than could ever be had: each beyond would be a 503."""
+    room = room_of(url)
+    if wanted > room:
+        raise Unusable(
+            f"{wanted} connections are wanted (workers x connections) and PostgreSQL gives {room}:"
+            " lower them, or raise its max_connections"
+        )
 
 
 class PostgresPlace:
