@@ -169,7 +169,7 @@ def test_in_a_jump_four_at_once_as_well(desk):
     desk.runner.run(receiver.close())
 
 
-def test_more_is_leased_ahead_when_half_is_done():
+def test_more_is_leased_ahead_when_a_quarter_is_done():
     """One who was not quick has a few at work, and more as soon as one of them has ended."""
     until = real() + agenda.LEASE
     items = [
@@ -183,8 +183,8 @@ def test_more_is_leased_ahead_when_half_is_done():
         held = {"lane": set(items[: left + 1])}
         return delivery._lanes([Sent(items[0], None, answered)], held, 384)
 
-    assert [leases(left, quick) for left in (95, 49)] == [{}, {}]
-    assert [leases(left, quick) for left in (48, 0)] == [{"lane": 96}] * 2
+    assert [leases(left, quick) for left in (95, 73)] == [{}, {}]
+    assert [leases(left, quick) for left in (72, 0)] == [{"lane": 96}] * 2
     for late in (slow, Answered(500, milliseconds=5), Answered(None, "refused"), None):
         assert [leases(left, late) for left in (15, 3)] == [{"lane": agenda_items.LANE_MAX}] * 2
 
