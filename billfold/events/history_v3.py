@@ -18,7 +18,7 @@ from billfold.events.samples_v3 import ENTITY_OF, sample
 from billfold.events.subscriptions import Subscription
 from billfold.events.subscriptions_v3 import BASE, ONE, well_formed
 from billfold.kit import listing
-from billfold.kit.errors import INVALID_FIELD, INVALID_PARAMETER, MALFORMED, NOT_FOUND, Refusal
+from billfold.kit.errors import INVALID_PARAMETER, INVALID_SUBSCRIPTION, MALFORMED, NOT_FOUND, Refusal
 from billfold.kit.listing import Asked
 from billfold.kit.work import Work
 
@@ -118,7 +118,7 @@ def get_events_for_subscription(work: Work, subscription_id: str, query: History
     EVENTS,
     may=Permission.MANAGE_INTEGRATIONS,
     status=200,
-    refuses=[NOT_FOUND, MALFORMED, INVALID_FIELD],
+    refuses=[NOT_FOUND, MALFORMED, INVALID_SUBSCRIPTION],
 )
 def resend_event(
     work: Work, subscription_id: str, event_id: str, request: Nothing = Nothing()
@@ -134,7 +134,7 @@ def resend_event(
     EVENTS,
     may=Permission.MANAGE_INTEGRATIONS,
     status=200,
-    refuses=[NOT_FOUND, MALFORMED, INVALID_FIELD],
+    refuses=[NOT_FOUND, MALFORMED, INVALID_SUBSCRIPTION],
 )
 def send_test_event(
     work: Work, subscription_id: str, request: TestEventRequest = TestEventRequest()

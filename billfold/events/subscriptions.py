@@ -8,7 +8,7 @@ import msgspec
 
 from billfold.events.catalog import VERSIONS, Level, level_of, types_for
 from billfold.kit.addresses import may_be_public
-from billfold.kit.errors import INVALID_FIELD, NOT_FOUND, Refusal
+from billfold.kit.errors import INVALID_SUBSCRIPTION, NOT_FOUND, Refusal
 from billfold.kit.tables import Owned, Record, table
 from billfold.kit.work import Work
 
@@ -56,7 +56,7 @@ def subscribe(
     _hold_owner(work)  # Ten at once shall not each count nine.
     others = work.rows(Subscription)
     if len(others) >= SUBSCRIPTIONS_MAX:
-        raise Refusal(INVALID_FIELD, f"there are {SUBSCRIPTIONS_MAX} subscriptions already")
+        raise Refusal(INVALID_SUBSCRIPTION, f"there are {SUBSCRIPTIONS_MAX} subscriptions already")
     _check(work, url, events, others)
     id, key = work.ids.uuid(work.now), work.ids.token()
     made = work.add(
@@ -107,15 +107,15 @@ def held(work: Work, id: str) -> Subscription:
 def check_enabled(subscription: Subscription) -> None:
     """While it is disabled nothing is sent, not even what is asked for. Raises BDC_1119 (400)."""
     if not subscription.enabled:
-        raise Refusal(INVALID_FIELD, "status: the subscription is disabled; enable it first")
+        raise Refusal(INVALID_SUBSCRIPTION, "status: the subscription is disabled; enable it first")
 
 
 def check_type(work: Work, event_type: str, version: str, field: str) -> None:
     """Raises BDC_1119 (400) for what cannot be heard at the caller's level."""
     if event_type not in types_for(level_of(work.organization_id)):
-        raise Refusal(INVALID_FIELD, f"{field}: unknown event type {event_type}")
+        raise Refusal(INVALID_SUBSCRIPTION, f"{field}: unknown event type {event_type}")
     if version not in VERSIONS:
-        raise Refusal(INVALID_FIELD, f"{field}: {event_type} has no version {version}")
+        raise Refusal(INVALID_SUBSCRIPTION, f"{field}: {event_type} has no version {version}")
 
 
 def _hold_owner(work: Work) -> None:
@@ -128,7 +128,9 @@ def _check(work: Work, url: str, events: Sequence[Wanted], others: Sequence[Subs
     for wanted in events:
         check_type(work, wanted.type, wanted.version, "events")
     if any(each.url == url and set(each.events) == set(events) for each in others):
-        raise Refusal(INVALID_FIELD, "there is a subscription with the same events and notificationUrl")
+        raise Refusal(
+            INVALID_SUBSCRIPTION, "there is a subscription with the same events and notificationUrl"
+        )
 
 
 def check_url(work: Work, url: str) -> None:
@@ -139,9 +141,11 @@ def check_url(work: Work, url: str) -> None:
     except ValueError:
         host = None
     if not host or len(url) > URL_LENGTH_MAX or parts.username or not URL_CHARACTERS.fullmatch(url):
-        raise Refusal(INVALID_FIELD, "notificationUrl: is not a URL that can be notified")
+        raise Refusal(INVALID_SUBSCRIPTION, "notificationUrl: is not a URL that can be notified")
     schemes = ("https", "http") if work.policy.webhooks_to_http else ("https",)
     if parts.scheme not in schemes:
-        raise Refusal(INVALID_FIELD, f"notificationUrl: must begin with {' or '.join(schemes)}://")
+        raise Refusal(
+            INVALID_SUBSCRIPTION, f"notificationUrl: must begin with {' or '.join(schemes)}://"
+        )
     if not work.policy.webhooks_to_private_addresses and not may_be_public(host):
-        raise Refusal(INVALID_FIELD, "notificationUrl: must be an address of the internet")
+        raise Refusal(INVALID_SUBSCRIPTION, "notificationUrl: must be an address of the internet")

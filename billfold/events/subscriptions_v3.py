@@ -17,7 +17,7 @@ from billfold.events.catalog import VERSIONS, level_of, types_for
 from billfold.events.subscriptions import Subscription, Wanted
 from billfold.kit import listing
 from billfold.kit.errors import (
-    INVALID_FIELD,
+    INVALID_SUBSCRIPTION,
     MALFORMED,
     MISSING_HEADER,
     NOT_FOUND,
@@ -151,7 +151,7 @@ def get_event_catalog(work: Work) -> list[CatalogEntry]:
     may=Permission.MANAGE_INTEGRATIONS,
     status=200,
     idempotent=True,
-    refuses=[INVALID_FIELD],
+    refuses=[INVALID_SUBSCRIPTION],
 )
 def create_subscription(
     work: Work, request: SubscriptionRequest, arrival: Arrival
@@ -190,7 +190,10 @@ def get_subscription(work: Work, subscription_id: str) -> SubscriptionView:
 
 
 @operations.patch(
-    ONE, EVENTS, may=Permission.MANAGE_INTEGRATIONS, refuses=[NOT_FOUND, MALFORMED, INVALID_FIELD]
+    ONE,
+    EVENTS,
+    may=Permission.MANAGE_INTEGRATIONS,
+    refuses=[NOT_FOUND, MALFORMED, INVALID_SUBSCRIPTION],
 )
 def update_subscription(
     work: Work, subscription_id: str, request: SubscriptionPatchRequest
@@ -208,7 +211,10 @@ def update_subscription(
 
 
 @operations.put(
-    ONE, EVENTS, may=Permission.MANAGE_INTEGRATIONS, refuses=[NOT_FOUND, MALFORMED, INVALID_FIELD]
+    ONE,
+    EVENTS,
+    may=Permission.MANAGE_INTEGRATIONS,
+    refuses=[NOT_FOUND, MALFORMED, INVALID_SUBSCRIPTION],
 )
 def replace_subscription(
     work: Work, subscription_id: str, request: SubscriptionRequest

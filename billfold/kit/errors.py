@@ -86,6 +86,8 @@ INVALID_PARAMETER = Problem("BDC_1129", 400, "Invalid parameter value")
 FILTER_FIELD = Problem("BDC_1130", 400, "The list cannot be filtered or sorted by this field")
 FILTER_OPERATOR = Problem("BDC_1131", 400, "The operator cannot be used with this field")
 INVALID_FIELD = Problem("BDC_1119", 400, "{}")
+# Of subscriptions (webhooks.yaml, unknown).
+INVALID_SUBSCRIPTION = Problem("BDC_1119", 400, "{}", "REQUEST")
 INVALID_VALUE = Problem("BDC_1143", 400, "{}")
 MALFORMED = Problem(None, 400, "{}", "REQUEST")
 MISSING_HEADER = Problem(None, 400, "{}: must not be blank", "REQUEST")
