@@ -99,6 +99,66 @@ def test_what_is_begun_is_ended_however_often_it_is_cancelled(cancels):
     assert asyncio.run(run()) == 4
 
 
+@pytest.mark.parametrize("turns", [0, 1, 2, 3])
+def test_who_is_cancelled_just_when_it_ends_has_what_was_done(turns):
+    async def run():
+        done = asyncio.get_running_loop().create_future()
+        task = asyncio.create_task(to_the_end(done))
+        await asyncio.sleep(0)
+        done.set_result(4)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        return await task
+
+    assert asyncio.run(run()) == 4
+
+
+def test_who_waits_for_what_is_cancelled_is_told():
+    async def run():
+        doing = asyncio.get_running_loop().create_future()
+        task = asyncio.create_task(to_the_end(doing))
+        await asyncio.sleep(0)
+        doing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("turns", [0, 1, 2])
+def test_nobody_waits_for_ever_where_all_is_cancelled(turns):
+    async def run():
+        doing = Doing()
+        doing.may_end.clear()
+        batches = Batches(doing.all, 1)
+        waits = [asyncio.create_task(to_the_end(batches.do(number))) for number in (1, 2)]
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+        async with asyncio.timeout(5):
+            ended = await asyncio.gather(*waits, return_exceptions=True)
+        assert [type(each) for each in ended] == [asyncio.CancelledError] * 2
+        doing.may_end.set()
+        assert await batches.do(4) == 8  # Who asks afterwards is answered.
+
+    asyncio.run(run())
+
+
+def test_nobody_waits_for_ever_where_an_answer_is_missing():
+    async def run():
+        async def one_too_few(numbers: list[int]) -> list[int]:
+            return numbers[1:]
+
+        batches = Batches(one_too_few, BATCH_MAX)
+        async with asyncio.timeout(5):
+            told = await asyncio.gather(batches.do(1), batches.do(2), return_exceptions=True)
+        assert ValueError in map(type, told)
+
+    asyncio.run(run())
+
+
 @pytest.mark.parametrize(("cancels", "raised"), [(False, ValueError), (True, asyncio.CancelledError)])
 def test_what_does_not_end_well_is_told(cancels, raised):
     async def run():

@@ -22,6 +22,7 @@ class Batches(Generic[Asked, Answer]):
         """`most` bounds a batch, and with it how long one unit takes."""
         self._do_all, self._most = do_all, most
         self._waiting: deque[tuple[Asked, asyncio.Future[Answer]]] = deque()
+        self._batch: list[tuple[Asked, asyncio.Future[Answer]]] = []
         self._at_work: asyncio.Task | None = None
 
     def do(self, asked: Asked) -> asyncio.Future[Answer]:
@@ -31,23 +32,29 @@ class Batches(Generic[Asked, Answer]):
         if self._at_work is None:
             # It begins when the loop turns: what is asked for in this turn goes with it.
             self._at_work = loop.create_task(self._work())
+            self._at_work.add_done_callback(self._end)
         return answer
 
     async def _work(self) -> None:
-        batch: list[tuple[Asked, asyncio.Future[Answer]]] = []
-        try:
-            while self._waiting:
-                batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._most))]
-                # Whoever was cancelled before its turn wants nothing any more.
-                if batch := [each for each in batch if not each[1].done()]:
-                    await self._answer(batch)
-        except asyncio.CancelledError:
-            for _, answer in (*batch, *self._waiting):
-                answer.cancel()  # Where the loop ends nobody waits for ever.
-            self._waiting.clear()
-            raise
-        finally:
-            self._at_work = None
+        while self._waiting:
+            batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._most))]
+            # Whoever was cancelled before its turn wants nothing any more.
+            self._batch = [each for each in batch if not each[1].done()]
+            if self._batch:
+                await self._answer(self._batch)
+        self._at_work = None
+
+    def _end(self, work: asyncio.Task) -> None:
+        """Where it did not come to its end, or not even to its beginning, nobody waits for ever."""
+        if work is not self._at_work:
+            return
+        self._at_work = None
+        error = None if work.cancelled() else work.exception()
+        for _, answer in (*self._batch, *self._waiting):
+            if error and not answer.done():
+                answer.set_exception(error)
+            answer.cancel()
+        self._waiting.clear()
 
     async def _answer(self, batch: list[tuple[Asked, asyncio.Future[Answer]]]) -> None:
         try:

@@ -119,7 +119,7 @@ class Connection:
             part += part[-1:] * (size - len(part))
             yield size, dict(zip(id_names(size), part, strict=True))
 
-    def values(self, statement: sa.Executable, **values) -> list[Any]:
+    def values(self, statement: sa.Executable, /, **values) -> list[Any]:
         """What a statement finds, a sequence of values for each row."""
         compiled = self.compiled(statement)
         found = self.fetch(compiled.text, compiled.arguments(values))
@@ -128,7 +128,7 @@ class Connection:
     def rows(self, record: type[R], statement: sa.Executable, values: dict[str, Any]) -> list[R]:
         return [record(*row) for row in self.values(statement, **values)]
 
-    def values_among(self, statement: Statements, ids: list[str], **values) -> list[Any]:
+    def values_among(self, statement: Statements, ids: list[str], /, **values) -> list[Any]:
         """What a statement about so many ids finds, of however many; in their order where it has one,
         which is that of ids."""
         found: list[Any] = []

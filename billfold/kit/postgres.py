@@ -42,9 +42,9 @@ PREPARED_MAX = 1_000
 SILENCE_SECONDS = 3
 QUEUE_SECONDS_MAX = 10.0
 NEVER = inf
-# For how long a thread that has the server's answer waits for the one that runs. Python's own five
-# milliseconds, after each of some ten statements, are more than the statements take.
-TURN_SECONDS_MAX = 0.001
+# After how long a thread that has the server's answer asks the one that runs for its turn. Python's
+# own five milliseconds, after each of some ten statements, are more than the statements take.
+TURN_SECONDS = 0.001
 
 # One snapshot for all that a read reads: a bill and its lines are of one moment.
 BEGIN_READ = b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
@@ -233,7 +233,7 @@ class PostgresDatabase:
         self._open: set[PostgresConnection] = set()
 
     async def start(self) -> None:
-        sys.setswitchinterval(TURN_SECONDS_MAX)
+        sys.setswitchinterval(min(sys.getswitchinterval(), TURN_SECONDS))
         self._loop = asyncio.get_running_loop()
         self._threads = ThreadPoolExecutor(self.limits.connections, "unit")
         self._watcher = asyncio.create_task(self._watch())
