@@ -292,8 +292,8 @@ def _lanes(done: list[Sent], held: dict[str, set[AgendaItem]], batch: int) -> di
     lanes = dict.fromkeys((one.item.lane for one in done if not one.was_quick), agenda_items.LANE_MAX)
     most, soon = agenda.most_ahead(len(ended.keys() | held.keys()), batch), real() + ANSWER_MAX
     for lane, items in ended.items():
-        left = sum(_lasts(item, soon) for item in held.get(lane, set()) - items)
-        if lane not in lanes and left <= most * 3 // 4:
+        left = held.get(lane, set()) - items
+        if lane not in lanes and sum(_lasts(item, soon) for item in left) <= most * 3 // 4:
             lanes[lane] = most
     return lanes
 

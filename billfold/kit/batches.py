@@ -59,6 +59,7 @@ class Batches(Generic[Asked, Answer]):
     async def _answer(self, batch: list[tuple[Asked, asyncio.Future[Answer]]]) -> None:
         try:
             found = await self._do_all([asked for asked, _ in batch])
+            answers = list(zip(batch, found, strict=True))  # Nobody has another's answer.
         except Exception as error:
             if isinstance(error, Unavailable) or len(batch) == 1:
                 for _, answer in batch:
@@ -69,7 +70,7 @@ class Batches(Generic[Asked, Answer]):
                 await self._answer(batch[:half])
                 await self._answer(batch[half:])
         else:
-            for (_, answer), one in zip(batch, found, strict=True):
+            for (_, answer), one in answers:
                 if not answer.done():
                     answer.set_result(one)
 
