@@ -10,11 +10,10 @@ from billfold.access.keys import Key, KeyKind
 from billfold.app import Billfold
 from billfold.events import subscriptions
 from billfold.events.subscriptions import Subscription, Wanted
-from billfold.kit.database import Connection
 from billfold.kit.environment import set_clock, stored_clock
 from billfold.kit.errors import NOT_FOUND, Refusal, Unavailable, Unusable
 from billfold.kit.sqlite import GROUP_MAX, CommitFailed, SqliteDatabase
-from billfold.kit.work import Caller
+from billfold.kit.work import Caller, Work
 from tests.desk import CALLER, CONTROL, START, V3, vendor_of
 
 VENDORS = f"{V3}/vendors"
@@ -96,8 +95,8 @@ def test_what_is_ready_together_shares_a_commit(sqlite_desk):
 
 def test_what_is_there_to_stay_is_looked_for_once(desk, monkeypatch):
     term, asked = demo_world.PAYMENT_TERM_ID, []
-    values = Connection.values
-    monkeypatch.setattr(Connection, "values", lambda *a, **k: asked.append(1) or values(*a, **k))
+    among = Work._ids_among
+    monkeypatch.setattr(Work, "_ids_among", lambda *args: asked.append(args) or among(*args))
 
     def missing(work):
         return work.missing([term, "00p01NEVERSEEN00abcd"])
