@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from datetime import datetime, timedelta
-from time import perf_counter
+from time import process_time
 
 import pytest
 
@@ -85,11 +85,11 @@ def test_a_long_lane_costs_no_more_than_a_short_one(sqlite_url, open_desk):
         plan(desk, f"lane {number}", 1)
 
     def drain(many: int) -> float:
-        began = perf_counter()
+        began = process_time()
         for _ in range(many):
             for item in take(desk):
                 desk.writes(lambda work, item=item: agenda.finish(work, item))
-        return perf_counter() - began
+        return process_time() - began
 
     drain(1)
     first = drain(100)

@@ -1,6 +1,7 @@
 """Health as the v3 API says it: which program answers."""
 
 from billfold import VERSION
+from billfold.door.dialects import WEBHOOKS
 from billfold.door.gates import PUBLIC
 from billfold.door.operations import Operations
 from billfold.door.wire import Wire
@@ -16,7 +17,7 @@ class Health(Wire):
     bdc_region: str
 
 
-@operations.get("/connect-events/v3/health", PUBLIC)
+@operations.get("/connect-events/v3/health", PUBLIC, dialect=WEBHOOKS)
 def webhook_get_health_check(work: Work) -> Health:
     """The same for the host of webhooks."""
     return get_health_check(work)

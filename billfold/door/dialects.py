@@ -1,13 +1,14 @@
 """Dialects: how a version of the API is heard and how it speaks; gates and rules are common."""
 
 import re
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from billfold.door import problems
 from billfold.door.arrival import Arrival
 from billfold.door.wire import decode, encode, read_query
-from billfold.kit.errors import Refusal
+from billfold.kit.errors import NO_SUCH_API, RATE_REACHED, TOO_MANY_AT_ONCE, WRONG_METHOD, Refusal
 
 if TYPE_CHECKING:
     from billfold.door.operations import Operation
@@ -22,6 +23,8 @@ class Dialect:
     arrival: type[Arrival] = Arrival
     # Its credentials stand in the body, so that is read before anybody asks for them.
     reads_first = False
+    # Whether the OpenAPI document describes it.
+    described = True
 
     def query(self, operation: "Operation", arrival: Arrival) -> Any:
         return read_query(operation.query, arrival.asked()) if operation.query else None
@@ -41,4 +44,19 @@ class Dialect:
         return problems.refused(refusal, now)
 
 
-V3 = Dialect()
+class _Webhooks(Dialect):
+    """v3's, but for what `webhooks.yaml` says otherwise: a wrong method is no such API, like a wrong
+    path, and who asks too much is told so by the status too."""
+
+    paths = re.compile("/+connect-events(?:/|$)")
+    otherwise = {
+        WRONG_METHOD: NO_SUCH_API,
+        **{limit: replace(limit, status=429) for limit in (RATE_REACHED, TOO_MANY_AT_ONCE)},
+    }
+
+    def refused(self, refusal: Refusal, now: datetime) -> tuple[int, bytes]:
+        said = [(self.otherwise.get(problem, problem), about) for problem, about in refusal.problems]
+        return super().refused(Refusal.of(said), now)
+
+
+V3, WEBHOOKS = Dialect(), _Webhooks()

@@ -17,7 +17,7 @@ from billfold.door.arrival import Arrival
 from billfold.door.dialects import V3, Dialect
 from billfold.door.limits import ClientLeft, read_body
 from billfold.door.operations import JSON_MEDIA, Operation
-from billfold.door.traffic import EVENTS, Traffic
+from billfold.door.traffic import Traffic
 from billfold.door.watch import Watch
 from billfold.kit.environment import Environment
 from billfold.kit.errors import (
@@ -61,9 +61,7 @@ class Paths:
     def find(self, method: str, path: str) -> tuple[Operation, dict]:
         methods, values = self._place(path)
         if method not in methods:
-            # Of the webhook API a wrong method is no such operation, like a wrong path (webhooks.yaml).
-            told_apart = methods and not path.startswith(EVENTS)
-            raise Refusal(WRONG_METHOD if told_apart else NO_SUCH_API, f"{method} {path}")
+            raise Refusal(WRONG_METHOD if methods else NO_SUCH_API, f"{method} {path}")
         operation, names = methods[method]
         return operation, dict(zip(names, values, strict=True))
 

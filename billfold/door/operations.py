@@ -112,7 +112,11 @@ class Operations(list[Operation]):
         self, method: str, path: str, gate: Gate, status: int,
         refuses: Sequence[Problem] = (), older: bool = False, may: Permission | None = None,
         reads: bool = False, media: bytes = JSON_MEDIA, idempotent: bool = False,
+        dialect: Dialect | None = None,
     ) -> Callable:  # fmt: skip
+        """`dialect` is that of a path which does not speak the resource's."""
+        speaks = dialect or self.dialect
+
         def note(do: Callable) -> Callable:
             signature = inspect.signature(do)
             _, *rest = signature.parameters.values()
@@ -144,11 +148,11 @@ class Operations(list[Operation]):
                     self.tag,
                     tuple(refuses),
                     may,
-                    older=older or self.dialect is not V3,
+                    older=older or not speaks.described,
                     reads=reads,
                     media=media,
                     idempotent=idempotent,
-                    dialect=self.dialect,
+                    dialect=speaks,
                     answer=signature.return_annotation,
                     waits=inspect.iscoroutinefunction(do),
                     **read,

@@ -5,18 +5,15 @@ up to as many times as much, and a restart begins anew. Logins and texts are cou
 """
 
 from collections import Counter
-from dataclasses import replace
 from datetime import datetime
 from threading import Lock
 
 from billfold.access.sessions import Session
 from billfold.door.arrival import Arrival
-from billfold.kit.errors import RATE_REACHED, TOO_MANY_AT_ONCE, Problem, Refusal
+from billfold.kit.errors import RATE_REACHED, TOO_MANY_AT_ONCE, Refusal
 
 AN_HOUR_MAX = 20_000
 AT_ONCE_MAX = 3
-# There alone the status of a limit is documented (`webhooks.yaml`).
-EVENTS, EVENTS_STATUS = "/connect-events", 429
 
 
 class Traffic:
@@ -43,9 +40,9 @@ class Traffic:
                 self._asked.clear()
             if self._asked[session.key] >= AN_HOUR_MAX:
                 said = f"{AN_HOUR_MAX} requests an hour with this developer key"
-                raise Refusal(_of(RATE_REACHED, arrival), said)
+                raise Refusal(RATE_REACHED, said)
             if self._flying[flight] >= AT_ONCE_MAX:
-                raise Refusal(_of(TOO_MANY_AT_ONCE, arrival), str(AT_ONCE_MAX))
+                raise Refusal(TOO_MANY_AT_ONCE, str(AT_ONCE_MAX))
             self._asked[session.key] += 1
             self._flying[flight] += 1
             arrival.flight = flight
@@ -56,7 +53,3 @@ class Traffic:
                 self._flying[arrival.flight] -= 1
                 if not self._flying[arrival.flight]:
                     del self._flying[arrival.flight]
-
-
-def _of(problem: Problem, arrival: Arrival) -> Problem:
-    return replace(problem, status=EVENTS_STATUS) if arrival.path.startswith(EVENTS) else problem

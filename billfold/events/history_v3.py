@@ -7,6 +7,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from billfold.access.roles import Permission
+from billfold.door.dialects import WEBHOOKS
 from billfold.door.gates import EVENTS
 from billfold.door.operations import Operations
 from billfold.door.wire import Nothing, Query, Stamp, Wire, encode, stamp
@@ -22,7 +23,7 @@ from billfold.kit.errors import INVALID_PARAMETER, INVALID_SUBSCRIPTION, MALFORM
 from billfold.kit.listing import Asked
 from billfold.kit.work import Work
 
-operations = Operations("webhooks")
+operations = Operations("webhooks", WEBHOOKS)
 
 OF_SUBSCRIPTION = f"{BASE}/events/subscription/{{subscription_id}}"
 

@@ -9,6 +9,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from billfold.access.roles import Permission
 from billfold.door.arrival import Arrival
+from billfold.door.dialects import WEBHOOKS
 from billfold.door.gates import EVENTS
 from billfold.door.operations import Operations
 from billfold.door.wire import Nothing, Query, Stamp, Wire, encode, stamp
@@ -27,7 +28,7 @@ from billfold.kit.idempotency import HEADER, once
 from billfold.kit.listing import Asked
 from billfold.kit.work import Work
 
-operations = Operations("webhooks")
+operations = Operations("webhooks", WEBHOOKS)
 
 BASE = "/connect-events/v3"
 ONE = f"{BASE}/subscriptions/{{subscription_id}}"

@@ -106,7 +106,7 @@ class Ids:
         return f"{chance:06d}"
 
     def number(self, digits: int) -> int:
-        """One after the other, started anywhere: none comes again soon, and new rows lie side by side."""
+        """One after the other, from anywhere: none comes again soon, and new rows lie side by side."""
         return next(self._numbers) % 10**digits
 
     def letters(self, length: int) -> str:

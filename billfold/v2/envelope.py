@@ -168,6 +168,7 @@ class _V2(Dialect):
     paths = re.compile("/+api/+v2(?:/|$)")
     arrival = FormArrival
     reads_first = True
+    described = False
 
     def query(self, operation: Operation, arrival: Arrival) -> Any:
         """The fields of a call that takes them beside its key: signing in."""
