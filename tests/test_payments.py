@@ -114,6 +114,15 @@ def test_payments_come_in_the_order_of_the_request(desk):
     assert parts == [asked[place][0] for place in (0, 1, 2, 5, 3, 4)]
 
 
+def test_confirmation_numbers_count_on(desk):
+    """Of so few digits drawn ones would come again: among ten thousand a day, five pairs."""
+    bills = [desk.owes(desk.vendor(), 1) for _ in range(3)]
+    made = pays(desk, *((bill, 1) for bill in bills[:2])) + pays(desk, (bills[2], 1))
+    days, numbers = zip(*(each["confirmationNumber"].split(" - ") for each in made), strict=True)
+    assert set(days) == {"P27010401"} and all(len(number) == 7 for number in numbers)
+    assert [(int(number) - int(numbers[0])) % 10**7 for number in numbers] == [0, 1, 2]
+
+
 def test_thirty_six_bills_make_two_payments(desk):
     acme = desk.vendor(additionalInfo={"combinePayments": True})
     bills = [desk.owes(acme, 1) for _ in range(36)]
