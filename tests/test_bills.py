@@ -578,6 +578,16 @@ def test_one_wrong_bill_refuses_all_of_them(desk, acme, told):
     assert desk.call("GET", BILLS)["results"] == [] and balance(desk, acme) == 0 and told == []
 
 
+def test_each_bill_of_a_refused_bulk_is_named_by_its_place(desk, acme):
+    """Whichever vendor's comes first, in which order they are made."""
+    some = [bill_of(vendor, 1, str(n)) for n, vendor in enumerate([acme, demo_world.VENDOR_ID] * 2)]
+    some[1]["invoice"]["invoiceNumber"] = some[3]["invoice"]["invoiceNumber"]
+    said = desk.answer("POST", f"{BILLS}/bulk", [*some, bill_of(NOBODY, 1, "9")]).json()
+    named = [(error["message"].split(" : ")[0], error["code"]) for error in said]
+    assert sorted(named[:2]) == [("[3]", "BDC_1171"), ("[4]", "BDC_1205")]
+    assert sorted(named[2:]) == [(f"[{place}]", "BDC_1246") for place in (0, 1, 2)]
+
+
 def test_many_bulks_at_once_wait_for_each_other_and_never_for_ever(desk, acme):
     best = desk.vendor("Best")
     one = lambda n: [bill_of(acme, 1, f"a{n}"), bill_of(best, 1, f"a{n}")]

@@ -228,6 +228,8 @@ def test_one_wrong_vendor_refuses_all_of_them(desk, told):
     wrong = good | {"billCurrency": "ZZZ"}
     said = desk.refused("POST", f"{VENDORS}/bulk", [good, wrong, good])
     assert said == (400, ["BDC_1119", "BDC_1246", "BDC_1246"])
+    errors = desk.answer("POST", f"{VENDORS}/bulk", [good, wrong, good]).json()
+    assert [error["message"].split(" : ")[0] for error in errors] == ["[1]", "[0]", "[2]"]
     lost = good | {"additionalInfo": {"paymentTermId": "00p01NOSUCHTERM000none"}}
     assert desk.refused("POST", f"{VENDORS}/bulk", [lost, good]) == (422, ["BDC_1205", "BDC_1246"])
     assert len(desk.call("GET", VENDORS)["results"]) == 1 and told == []

@@ -30,6 +30,11 @@ def all_or_none(
     return done
 
 
+def place_of(numbered: tuple[int, object]) -> str:
+    """The name of an item that has none yet: where it stands, as faults of its shape say it."""
+    return f"[{numbered[0]}]"
+
+
 def _named(
     problem: Problem, about: str, item: Item, name: Callable[[Item], str] | None
 ) -> tuple[Problem, str]:

@@ -15,7 +15,7 @@ from billfold.door.operations import Operations
 from billfold.door.wire import stamp
 from billfold.funding import rates
 from billfold.kit import listing
-from billfold.kit.bulk import all_or_none
+from billfold.kit.bulk import all_or_none, place_of
 from billfold.kit.errors import (
     DUPLICATE_INVOICE,
     INVALID_VALUE,
@@ -267,7 +267,12 @@ def create_bulk_bills(
     in_order = sorted(enumerate(request), key=lambda numbered: numbered[1].vendor_id)
     wanted = [(each.vendor_id, each.invoice.invoice_number) for each in request]
     taken = bills.taken_numbers(work, wanted)
-    made = all_or_none(in_order, lambda numbered: (numbered[0], _create(work, numbered[1], taken)))
+
+    def create(numbered: tuple[int, BillRequest]) -> tuple[int, Bill]:
+        place, bill = numbered
+        return place, _create(work, bill, taken)
+
+    made = all_or_none(in_order, create, place_of)
     return views(work, [bill for _, bill in sorted(made, key=lambda numbered: numbered[0])])
 
 

@@ -13,7 +13,7 @@ from billfold.door.wire import (
 )
 from billfold.funding.bank_accounts import masked
 from billfold.kit import listing
-from billfold.kit.bulk import all_or_none
+from billfold.kit.bulk import all_or_none, place_of
 from billfold.kit.errors import (
     INVALID_FIELD,
     MALFORMED,
@@ -209,7 +209,7 @@ def create_bulk_vendor(
     work: Work, request: Annotated[list[VendorRequest], Meta(min_length=1, max_length=20)]
 ) -> BulkVendors:
     """Create 1 to 20 vendors: all of them, or none."""
-    made = all_or_none(request, lambda each: _create(work, each))
+    made = all_or_none(enumerate(request), lambda numbered: _create(work, numbered[1]), place_of)
     return BulkVendors([view(work, vendor) for vendor in made])
 
 
