@@ -48,6 +48,7 @@ def export_(
             settings,
             lambda environment: leaving.export(environment, organization, file.write, seen),
             env,
+            reads=True,
         )
     print(f"billfold: {organization}: {rows} rows; {SENSITIVE}", file=sys.stderr)
 

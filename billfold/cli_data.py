@@ -51,9 +51,9 @@ def plainly(command: Callable) -> Callable:
     return run
 
 
-def prepared(settings: Settings) -> Billfold:
+def prepared(settings: Settings, reads: bool = False) -> Billfold:
     """Files enough, the data folder, the key and the schema, as they must be before anything is
-    served."""
+    served. Who only `reads` takes them as a server on SQLite has them that is running."""
     from billfold import migrations
     from billfold.kit import secrets
     from billfold.kit.policy import POLICIES
@@ -61,11 +61,18 @@ def prepared(settings: Settings) -> Billfold:
     open_many_files()
     try:
         settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        secrets.load(settings.folder, POLICIES[settings.policy].makes_key)
+        served = not settings.database and not claim_folder(settings)
+        if served and not reads:
+            raise Unusable(
+                f"another server is using {settings.folder}: stop it, or choose another --data folder"
+            )
+        secrets.load(settings.folder, POLICIES[settings.policy].makes_key and not served)
     except OSError as error:
         raise Unusable(f"the data folder {settings.folder} cannot be used: {error}") from None
-    if not settings.database:
-        claim_folder(settings)
+    if served and asked(lambda: migrations.known_revision(settings.database_url)) != migrations.HEAD:
+        raise Unusable(
+            f"the server that is using {settings.folder} is an older Billfold: stop it first"
+        )
     if said := asked(lambda: migrations.prepare(settings.database_url)):
         print(f"billfold: {said}", flush=True)
     from billfold.app import Billfold, check
@@ -75,7 +82,7 @@ def prepared(settings: Settings) -> Billfold:
 
         asked(lambda: check_room(settings.database, settings.workers * settings.connections))
     billfold = Billfold(settings)
-    asked(lambda: asyncio.run(check(billfold)))
+    asked(lambda: asyncio.run(check(billfold, reads=served)))
     return billfold
 
 
@@ -89,16 +96,16 @@ def open_many_files() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
-def claim_folder(settings: Settings) -> None:
-    """SQLite has one writing process: a second one on the same folder is refused at its start."""
+def claim_folder(settings: Settings) -> bool:
+    """SQLite has one writing process on a folder: whether it is this one, from here to its end."""
     file = open(settings.folder / "billfold.lock", "w")  # noqa: SIM115 - held until the process ends
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        raise Unusable(
-            f"another server is using {settings.folder}: stop it, or choose another --data folder"
-        ) from None
+    except BlockingIOError:
+        file.close()
+        return False
     _kept.append(file)
+    return True
 
 
 # What must stay open for as long as the process lives.
@@ -118,11 +125,14 @@ def asked(do: Callable[[], Any]) -> Any:
         raise
 
 
-def on_data(settings: Settings, do: Callable[[Environment], Awaitable[T]], env: str | None = None) -> T:
+def on_data(
+    settings: Settings, do: Callable[[Environment], Awaitable[T]], env: str | None = None,
+    reads: bool = False,
+) -> T:  # fmt: skip
     """Do something to the data of an environment, the first where none is named, from this process:
-    beside a running server on PostgreSQL, and instead of one on SQLite, which has one writing process
-    and says so."""
-    billfold = prepared(replace(settings, worker=False))
+    beside a running server on PostgreSQL, and where it only `reads` on SQLite too; else instead of one
+    on SQLite, which has one writing process and says so."""
+    billfold = prepared(replace(settings, worker=False), reads)
 
     async def run() -> T:
         async with billfold.data(env) as environment:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from billfold.kit.work import Work
 
 app = typer.Typer(
-    help="Keys and tokens. On SQLite the server must be stopped for it: it has one writing process.",
+    help="Keys and tokens. To make or end one on SQLite the server must be stopped: it has one writing"
+    " process.",
     no_args_is_help=True,
 )
 
@@ -62,7 +63,10 @@ def list_keys(
 
     settings, _ = load(data=data, database=database, policy=policy)
     found = on_data(
-        settings, lambda there: there.read(lambda work: credentials.listed(work, organization)), env
+        settings,
+        lambda there: there.read(lambda work: credentials.listed(work, organization)),
+        env,
+        reads=True,
     )
     if as_json:
         print(json.dumps([_view(key) for key in found], indent=2))

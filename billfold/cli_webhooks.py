@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from billfold.kit.work import Work
 
 app = typer.Typer(
-    help="Webhooks. On SQLite the server must be stopped for it: it has one writing process.",
+    help="Webhooks. To resend on SQLite the server must be stopped: it has one writing process.",
     no_args_is_help=True,
 )
 Subscribed = Annotated[str, typer.Argument(help="The id of a subscription.")]
@@ -44,7 +44,7 @@ def log(
         _view(work, delivery, attempt)
         for delivery, attempt in history.attempts(work, subscription, last)
     ]
-    found = on_data(settings, lambda there: there.read(read), env)
+    found = on_data(settings, lambda there: there.read(read), env, reads=True)
     if as_json:
         print(json.dumps(found, indent=2))
         return

@@ -276,13 +276,13 @@ def test_the_log_says_where_to_also_of_a_subscription_that_is_gone(serve, place,
     for path in (f"{SUBSCRIPTIONS}/{made['id']}", f"{EVENTS}/events/subscription/{made['id']}"):
         assert server.ask("GET", path)[0] == 404
     quiet = subscribe(server, url)
-    server.stop()
     data = ["--data", str(tmp_path / "data"), *place]
     none = run("webhooks", "log", quiet["id"], *data)
     assert (none.returncode, none.stdout) == (0, "") and "no attempt" in none.stderr
     lines = [line.split() for line in run("webhooks", "log", made["id"], *data).stdout.splitlines()]
     assert lines and {line[2] for line in lines} == {"STOPPED"}
     assert {line[-1] for line in lines} == {url}
+    server.stop()
     resent = run("webhooks", "resend", made["id"], "--from", "2026-01-01", *data)
     assert_refused(resent, "no object")
 

@@ -185,11 +185,23 @@ def test_the_command_makes_lists_and_ends(tmp_path):
         assert_refused(run("keys", "revoke", which, *where, seconds=60), "no active key")
 
 
-def test_on_sqlite_the_server_is_stopped_for_it(tmp_path):
+def test_on_sqlite_the_server_is_stopped_for_what_writes(tmp_path):
+    where = ["--data", tmp_path / "data"]
     server = Server(tmp_path / "data")
     try:
-        for command in (["keys", "list"], ["keys", "revoke", "abcd"]):
-            assert_refused(run(*command, "--data", tmp_path / "data"), "another server", "stop it")
+        company = ["--organization", ORGANIZATION]
+        for command in (["keys", "create", "devKey", *company], ["keys", "revoke", "abcd"]):
+            assert_refused(run(*command, *where), "another server", "stop it")
+        server.signs_in()
+        # Read it is beside it, with its key and under its policy.
+        listed = run("keys", "list", *where)
+        assert listed.returncode == 0 and "devKey" in listed.stdout
+        written = run("export", *company, "--out", tmp_path / "company.jsonl", *where)
+        assert (
+            written.returncode == 0 and demo_world.VENDOR_ID in (tmp_path / "company.jsonl").read_text()
+        )
+        assert_refused(run("keys", "list", *where, BILLFOLD_KEY="A" * 43 + "="), "another key")
+        assert_refused(run("keys", "list", "--policy", "production", *where), "belongs to a sandbox")
         server.signs_in()
     finally:
         server.kill()

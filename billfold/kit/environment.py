@@ -128,24 +128,27 @@ class Environment:
 
 async def claim(environment: Environment) -> int:
     """Go by the stored clock, which a new database has not yet; says how often this has been done.
-
-    Raises Unusable for data of another policy, because a sandbox's control over time and a demo user
-    have no place in somebody's books; and for data that was sealed with another key, because a second
-    server would seal with its own what the first cannot open."""
-    policy = environment.policy.name
+    Raises Unusable for data that is not to be served like this (`check_data`)."""
     key_check = _key_check(environment.secrets)
 
     def start(work: Work) -> int:
-        work.connection.insert_new(StoredClock(CLOCK_ID, policy=policy, key_check=key_check))
-        stored = stored_clock(work)
-        if stored.policy != policy:
-            raise Unusable(
-                f"this data belongs to a {stored.policy}: serve it with --policy {stored.policy}"
-            )
-        check_key(stored.key_check, environment.secrets)
+        work.connection.insert_new(StoredClock(CLOCK_ID, policy=work.policy.name, key_check=key_check))
+        check_data(work)
         return set_clock(work, key_check=key_check)
 
     return await environment.write(start)
+
+
+def check_data(work: Work) -> None:
+    """Raises Unusable for data of another policy, because a sandbox's control over time and a demo user
+    have no place in somebody's books; and for data that was sealed with another key, because a second
+    server would seal with its own what the first cannot open."""
+    stored = stored_clock(work)
+    if stored.policy != work.policy.name:
+        raise Unusable(
+            f"this data belongs to a {stored.policy}: serve it with --policy {stored.policy}"
+        )
+    check_key(stored.key_check, work.secrets)
 
 
 def check_key(stored: bytes | None, secrets: Secrets) -> None:
