@@ -176,11 +176,14 @@ def migrate(data: Data = None, database: Database = None) -> None:
 def _migrate(what: str, url: str) -> None:
     from billfold import migrations
 
-    before = asked(lambda: migrations.known_revision(url))
-    if before == migrations.HEAD:
-        print(f"{what} has schema {before} already")
-        return
-    asked(lambda: migrations.migrate(url))
+    try:
+        before = asked(lambda: migrations.known_revision(url))
+        if before == migrations.HEAD:
+            print(f"{what} has schema {before} already")
+            return
+        asked(lambda: migrations.migrate(url))
+    except Unusable as trouble:
+        raise Unusable(f"{what}: {trouble}") from None
     print(f"{what}: schema {before or 'none'} -> {migrations.HEAD}")
 
 

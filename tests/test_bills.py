@@ -585,7 +585,26 @@ def test_each_bill_of_a_refused_bulk_is_named_by_its_place(desk, acme):
     said = desk.answer("POST", f"{BILLS}/bulk", [*some, bill_of(NOBODY, 1, "9")]).json()
     named = [(error["message"].split(" : ")[0], error["code"]) for error in said]
     assert sorted(named[:2]) == [("[3]", "BDC_1171"), ("[4]", "BDC_1205")]
+    # Not by an id, which nobody will find.
+    assert any(
+        error["message"].endswith(f"{some[1]['invoice']['invoiceNumber']} stands on [1]")
+        for error in said
+    )
     assert sorted(named[2:]) == [(f"[{place}]", "BDC_1246") for place in (0, 1, 2)]
+
+
+def test_each_fault_of_a_bulk_is_said_with_its_path(desk, acme):
+    """Also that of an empty list inside, and what is found when the shape is right."""
+    good, empty = bill_of(acme, 1, "1"), bill_of(acme, 1, "2") | {"billLineItems": []}
+    assert desk.refused("POST", f"{BILLS}/bulk", [good, empty, {}]) == (400, [
+        "[1].billLineItems: size must be >= 1", "[2].vendorId: must not be blank",
+        "[2].dueDate: must not be null", "[2].billLineItems: must not be null",
+        "[2].invoice: must not be null",
+    ])  # fmt: skip
+    half = bill_of(acme, 1, "2") | {"billLineItems": [{"amount": 1}, {"description": "of nothing"}]}
+    assert desk.refused("POST", f"{BILLS}/bulk", [good, half]) == (
+        400, ["[1].billLineItems[1].amount: must not be null", "BDC_1246"]
+    )  # fmt: skip
 
 
 def test_many_bulks_at_once_wait_for_each_other_and_never_for_ever(desk, acme):

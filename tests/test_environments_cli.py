@@ -135,3 +135,14 @@ def test_a_production_beside_a_sandbox_is_its_owner_s_alone(serve, tmp_path):
     assert done.returncode == 0, done.stderr
     listed = json.loads(run("env", "list", "--data", folder, "--json").stdout)["results"]
     assert [each["name"] for each in listed] == ["sandbox"]
+
+
+def test_migrate_says_which_database_it_cannot_use(serve, tmp_path):
+    """After a restore in which those of the environments were left out."""
+    server, folder = serve(), tmp_path / "data"
+    says(server, "create", "stage")
+    server.stop()
+    (folder / "environments" / "stage.db").unlink()
+    (folder / "environments").rename(folder / "elsewhere")
+    done = run("migrate", "--data", folder)
+    assert done.returncode == 2 and done.stderr.startswith("billfold: environment stage: "), done

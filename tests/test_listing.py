@@ -126,6 +126,7 @@ def test_every_filter_of_vendors(desk, band):
         "paymentStatus:eq:UNPAID": [harp],
         "paymentStatus:ne:UNPAID": [harpsichord],
         'paymentStatus:in:"UNPAID,PARTIALLY_PAID"': [harp, harpsichord],
+        'paymentStatus:in:"UNPAID,PARTIAL"': [harp, harpsichord],
         'paymentStatus:nin:"UNPAID,PAID"': [harpsichord],
         f"createdTime:gt:{MINUTES[1]}:00.000Z": [harpsichord, tuba],
         f'createdTime:gte:"{MINUTES[1]}:00.000+00:00"': [happy, harpsichord, tuba],

@@ -379,6 +379,17 @@ def test_a_cancelled_payment_gives_the_money_back_and_is_not_processed(desk):
     assert desk.refused("POST", f"{PAYMENTS}/{made['id']}/cancel") == (422, ["BDC_1143"])
 
 
+def test_a_bill_shows_the_payments_that_count(desk):
+    """A cancelled one leaves it, whether or not another one stays."""
+    bill = desk.owes(desk.vendor(), 100)
+    first, second = (pays(desk, (bill, cents))[0] for cents in (60.5, 39.5))
+    desk.call("POST", f"{PAYMENTS}/{first['id']}/cancel")
+    assert [each["id"] for each in desk.sees(bill)["payments"]] == [second["id"]]
+    desk.call("POST", f"{PAYMENTS}/{second['id']}/cancel")
+    seen = desk.sees(bill)
+    assert (seen["payments"], seen["paymentStatus"], seen["dueAmount"]) == ([], "UNPAID", 100)
+
+
 def test_a_payment_that_has_started_is_not_cancelled(desk):
     (made,) = pays(desk, (desk.owes(desk.vendor(), 5), 5))
     desk.advance(days=2)

@@ -20,6 +20,7 @@ from billfold.kit.environment import Environment
 from billfold.kit.errors import (
     INVALID_VALUE,
     NO_PHONE,
+    NO_SET_UP,
     PHONE_IS_SET,
     TOKEN_EXPIRED,
     TOO_MANY_TOKENS,
@@ -171,7 +172,7 @@ def finish_set_up(work: Work, setup_id: str, channel: Channel, code: str) -> Pro
     The session is not trusted by this; devices remembered with the old phone are forgotten."""
     found = work.rows(Setup, id=setup_id)
     if not found or found[0].user_id != work.user_id or found[0].channel is not channel:
-        return NO_PHONE
+        return NO_SET_UP
     user = work.hold(User, work.user_id)  # Two first factors at once shall not both be the first.
     setup = work.hold(Setup, setup_id)
     if problem := _try(work, setup, code):

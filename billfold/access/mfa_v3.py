@@ -15,6 +15,7 @@ from billfold.kit.errors import (
     INVALID_VALUE,
     MALFORMED,
     NO_PHONE,
+    NO_SET_UP,
     PHONE_IS_SET,
     RATE_REACHED,
     TOKEN_EXPIRED,
@@ -112,7 +113,7 @@ def setup(work: Work, request: SetupRequest) -> SetupResponse:
 @operations.post("/connect/v3/mfa/validate", SIGNED_IN, status=200, may=PROVE, older=True)
 @operations.post(
     "/connect/v3/mfa/setup/validate", SIGNED_IN, status=200, may=PROVE,
-    refuses=[NO_PHONE, PHONE_IS_SET, TOKEN_EXPIRED, TOO_MANY_TOKENS],
+    refuses=[NO_SET_UP, PHONE_IS_SET, TOKEN_EXPIRED, TOO_MANY_TOKENS],
 )  # fmt: skip
 async def validate(
     environment: Environment, request: SetupValidateRequest, arrival: Arrival

@@ -13,7 +13,7 @@ from typing import Annotated, Any, get_args, get_origin
 
 import msgspec
 from msgspec import UNSET, Meta, Struct
-from msgspec.structs import asdict
+from msgspec.structs import asdict, astuple
 
 from billfold.door.limits import check_depth
 from billfold.kit.clock import stamp
@@ -63,6 +63,14 @@ encode = msgspec.json.Encoder(decimal_format="number").encode
 def sent(patch: Struct) -> dict[str, Any]:
     """The fields of a patch that were sent, by their names; null is sent, too."""
     return {name: value for name, value in asdict(patch).items() if value is not UNSET}
+
+
+def says_nothing(patch: Struct) -> bool:
+    """Whether no field was sent that is known, nor one inside of those that were."""
+    return all(
+        value is UNSET or (isinstance(value, Struct) and says_nothing(value))
+        for value in astuple(patch)
+    )
 
 
 WORDS = (
@@ -220,7 +228,7 @@ def faults(value: Any, kind: Any, path: str = "") -> Iterator[Fault]:
         msgspec.convert(value, kind, strict=False)
         return
     except msgspec.ValidationError as error:
-        wrong = str(error).partition(" - at")[0]
+        wrong, _, inside = str(error).partition(" - at `$")
     inner = _plain(kind)
     if isinstance(value, dict) and isinstance(inner, type) and issubclass(inner, Struct):
         for field in _fields(inner):
@@ -235,7 +243,8 @@ def faults(value: Any, kind: Any, path: str = "") -> Iterator[Fault]:
     elif isinstance(value, list) and get_origin(inner) is list and value:
         of_items = False
         # A list that is too long is told so first; its thousandth item says nothing new.
-        seen = () if "`array` of length" in wrong else value[:ITEMS_MAX]
+        too_long = "`array` of length" in wrong and not inside.strip("`")
+        seen = () if too_long else value[:ITEMS_MAX]
         for place, item in enumerate(seen):
             for fault in faults(item, get_args(inner)[0], f"{path}[{place}]"):
                 of_items = True

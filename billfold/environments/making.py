@@ -115,7 +115,7 @@ async def remove(host: Host, name: str) -> None:
     if name == host.settings.first:
         raise Refusal(NOT_POSSIBLE, "name: the first environment goes with its data")
     if heirs := host.heirs(name):
-        raise Refusal(NOT_POSSIBLE, f"name: clients of {', '.join(heirs)} are told to go on here")
+        raise Refusal(NOT_POSSIBLE, f"clients of {', '.join(heirs)} are told to go on here")
 
     def may_go(each: Listed) -> bool:
         return each.state is State.ACTIVE and each.created_time == made

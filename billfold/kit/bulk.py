@@ -38,4 +38,8 @@ def place_of(numbered: tuple[int, object]) -> str:
 def _named(
     problem: Problem, about: str, item: Item, name: Callable[[Item], str] | None
 ) -> tuple[Problem, str]:
-    return problem.prefixed(name(item), about) if name else (problem, about)
+    if name is None:
+        return problem, about
+    if problem.category == "REQUEST":
+        return problem, f"{name(item)}.{about}"  # About a field, of which this is the path.
+    return problem.prefixed(name(item), about)

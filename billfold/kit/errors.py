@@ -44,6 +44,7 @@ LOGIN_LOCKED = Problem(
 NOT_A_MEMBER = Problem("BDC_1111", 401, "This login is not an active user of the organization.")
 BAD_ORGANIZATION = Problem("BDC_1123", 400, "The organization id is invalid.")
 NO_PHONE = Problem("BDC_1354", 400, "No phone is set up for two-step sign-in.")
+NO_SET_UP = Problem("BDC_1354", 400, "No phone is being set up with this id and type.")
 TOKEN_EXPIRED = Problem("BDC_1356", 400, "The token is wrong or has expired.")
 TOO_MANY_TOKENS = Problem("BDC_1358", 400, "Too many wrong tokens. Ask for a new challenge.")
 UNTRUSTED = Problem("BDC_1361", 403, "Untrusted session. Two-step sign-in (MFA) is required.")

@@ -15,6 +15,11 @@ LINES_MAX = 1000
 InvoiceNumber = Annotated[str, Meta(min_length=1, pattern=NOT_BLANK)]
 
 
+def payment_status(text: str) -> PaymentStatus:
+    """One published client says PARTIAL where the reference says PARTIALLY_PAID."""
+    return PaymentStatus("PARTIALLY_PAID" if text == "PARTIAL" else text)
+
+
 class LineRequest(Wire):
     """`id` is for PUT. The amount wins when amount, quantity and price are all sent."""
 

@@ -45,6 +45,7 @@ from billfold.payables.bills_shapes_v3 import (
     LinePatch,
     LineRequest,
     LineView,
+    payment_status,
 )
 from billfold.payables.payments import BillPayment, Payment
 
@@ -54,17 +55,12 @@ operations.leaves_out("/connect/v3/bills/record-payment")
 BULK_MAX = 100
 
 
-def _payment_status(text: str) -> PaymentStatus:
-    """One published client says PARTIAL where the reference says PARTIALLY_PAID."""
-    return PaymentStatus("PARTIALLY_PAID" if text == "PARTIAL" else text)
-
-
 FIELDS = {
     **listing.OWN,
     **listing.TIMES,
     "vendorId": Field("vendor_id", ("eq", "in")),
     "dueDate": Field("due_date", RANGED, date.fromisoformat, sorts=True),
-    "paymentStatus": Field("payment_status", MATCHED, _payment_status, choices=(*PaymentStatus,)),
+    "paymentStatus": Field("payment_status", MATCHED, payment_status, choices=(*PaymentStatus,)),
     "description": Field("description", (), sorts=True),
     "fundingAmount": Field("funding_cents", (), sorts=True),
     "exchangeRate": Field("exchange_rate", (), sorts=True),
@@ -269,8 +265,10 @@ def create_bulk_bills(
     taken = bills.taken_numbers(work, wanted)
 
     def create(numbered: tuple[int, BillRequest]) -> tuple[int, Bill]:
-        place, bill = numbered
-        return place, _create(work, bill, taken)
+        bill = _create(work, numbered[1], taken)
+        # Should it be rolled back, nobody ever sees its id.
+        taken[bill.vendor_id, bill.invoice_number] = place_of(numbered)
+        return numbered[0], bill
 
     made = all_or_none(in_order, create, place_of)
     return views(work, [bill for _, bill in sorted(made, key=lambda numbered: numbered[0])])

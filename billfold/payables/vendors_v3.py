@@ -8,9 +8,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from billfold.access.roles import Permission
 from billfold.door.gates import SIGNED_IN
 from billfold.door.operations import Operations
-from billfold.door.wire import (
-    stamp,
-)
+from billfold.door.wire import says_nothing, stamp
 from billfold.funding.bank_accounts import masked
 from billfold.kit import listing
 from billfold.kit.bulk import all_or_none, place_of
@@ -30,6 +28,7 @@ from billfold.kit.money import to_amount
 from billfold.kit.work import Work
 from billfold.payables import vendors
 from billfold.payables.bills import Bill, PaymentStatus
+from billfold.payables.bills_shapes_v3 import payment_status
 from billfold.payables.vendor_bank_accounts import BankDraft, VendorBankAccount
 from billfold.payables.vendors import AccountType, Vendor
 from billfold.payables.vendors_shapes_v3 import (
@@ -69,7 +68,7 @@ FIELDS = {
     "billCurrency": Field("bill_currency", CHOSEN, sorts=True),
     # No field of a vendor: found are those with at least one such bill.
     "paymentStatus": Field(
-        "payment_status", CHOSEN, PaymentStatus, choices=(*PaymentStatus,), among=(Bill, "vendor_id")
+        "payment_status", CHOSEN, payment_status, choices=(*PaymentStatus,), among=(Bill, "vendor_id")
     ),
 }
 
@@ -227,7 +226,7 @@ def get_vendor(work: Work, vendor_id: str) -> VendorView:
 )  # fmt: skip
 def update_vendor(work: Work, vendor_id: str, request: VendorPatchRequest) -> VendorView:
     """Change what is sent and nothing else; null clears a field, objects merge."""
-    if all(value is UNSET for value in msgspec.structs.astuple(request)):
+    if says_nothing(request):
         raise Refusal(MALFORMED, "body: no recognised field sent")
     _refuse_auto_pay(work, request.auto_pay)
     details, tax_id = _details(request)
