@@ -1,5 +1,6 @@
 """The log of deliveries, what was missed sent again, waits, Standard Webhooks, and numbers."""
 
+import asyncio
 import base64
 import errno
 import hashlib
@@ -93,6 +94,34 @@ def test_what_is_missing_here_is_no_failure_of_the_receiver(desk, monkeypatch, m
     monkeypatch.setattr(posts, "_public_socket", refuse)
     with pytest.raises(Unavailable, match=os.strerror(missing)):
         desk.runner.run(post())
+
+
+@pytest.mark.parametrize(("written", "sent"), [
+    ("/ok/?sig=AbC%2Fd%3D%3D&q=%3F&a=%zz", "/ok/?sig=AbC%2Fd%3D%3D&q=%3F&a=%zz"),
+    ("/ok/%41%7E~/x/../y?u=http%3A%2F%2Fx.y", "/ok/%41%7E~/x/../y?u=http%3A%2F%2Fx.y"),
+    ("?a=b#beginning", "/?a=b"), ("", "/"), ('/a"b<c>?d|e', "/a%22b%3Cc%3E?d%7Ce"),
+])  # fmt: skip
+def test_a_url_is_asked_for_as_it_is_written(sqlite_desk, written, sent):
+    """Whoever has signed it has signed these escapes. What no URL may hold is escaped."""
+    lines = []
+
+    async def take(reader, writer):
+        lines.append(await reader.readline())
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    async def post():
+        server = await asyncio.start_server(take, "127.0.0.1", 0)
+        poster = Poster(public_only=False)
+        port = server.sockets[0].getsockname()[1]
+        answered = await poster.post(f"http://127.0.0.1:{port}{written}", b"{}", {})
+        await poster.close()
+        server.close()
+        return answered.status
+
+    assert sqlite_desk.runner.run(post()) == 200
+    assert lines == [f"POST {sent} HTTP/1.1\r\n".encode()]
 
 
 def test_an_answer_is_read_to_a_bound(desk):

@@ -11,7 +11,6 @@ from billfold.access.keys import Key, KeyKind
 from billfold.access.roles import GRANTS, SYNC_TOKEN_GRANTS, Permission, RoleType
 from billfold.access.sessions import Session, SessionKind
 from billfold.app import OPERATIONS
-from billfold.door.dialects import V3 as DIALECT_V3
 from billfold.door.gates import (
     ANY_SESSION,
     CONTROL,
@@ -25,6 +24,7 @@ from billfold.door.gates import (
 )
 from billfold.door.operations import Operation
 from billfold.kit.secrets import digest
+from billfold.v2.envelope import V2 as DIALECT_V2
 from tests.desk import START, V3
 
 GUARDED = [each for each in OPERATIONS if each.gate not in (PUBLIC, CONTROL)]
@@ -67,7 +67,7 @@ class Callers:
 
     def ask(self, operation: Operation, **headers: str) -> Said:
         """In v2 credentials are fields of the form, and the envelope says what HTTP says in v3."""
-        if operation.dialect is not DIALECT_V3:
+        if operation.dialect is DIALECT_V2:
             return self._ask_v2(operation, headers)
         path = re.sub(r"{\w+}", NOBODY, operation.path)
         body = {} if operation.body_name and operation.method != "GET" else None
@@ -158,7 +158,7 @@ def test_credentials_that_are_missing_wrong_foreign_or_past(callers):
     for operation in OF_USERS:
         events = operation.gate is EVENTS
         missing = Said(400, [None]) if events else Said(401, ["BDC_1109"])
-        no_key = missing if operation.dialect is DIALECT_V3 else Said(400, ["BDC_1108"])
+        no_key = missing if operation.dialect is not DIALECT_V2 else Said(400, ["BDC_1108"])
         invalid, unknown = Said(401, ["BDC_1109"]), Said(401 if events else 400, ["BDC_1102"])
         session = callers.session()
         cases = [

@@ -163,13 +163,17 @@ def test_two_processes_write_the_same():
 
 
 REACHED = {
-    ("GET", "/odd/orders"): "400 BDC_1102, 400 BDC_1129, 400 BDC_1130, 400 BDC_1131, 401 BDC_1109",
-    ("GET", "/odd/report"): "400 -, 400 BDC_1129, 401 BDC_1102, 401 BDC_1109",
+    ("GET", "/odd/orders"): "400 BDC_1102, 400 BDC_1129, 400 BDC_1130, 400 BDC_1131, 401 BDC_1109, "
+    "422 BDC_1144, 422 BDC_1322",
+    (
+        "GET",
+        "/odd/report",
+    ): "400 -, 400 BDC_1129, 401 BDC_1102, 401 BDC_1109, 422 BDC_1144, 422 BDC_1322",
     (
         "POST",
         "/odd/orders/{orderId}/pay",
     ): "400 -, 400 BDC_1102, 400 BDC_1122, 401 BDC_1109, 403 BDC_1361, "
-    "404 BDC_1205, 413 -, 422 BDC_1159, 429 -",
+    "404 BDC_1205, 413 -, 422 BDC_1144, 422 BDC_1159, 422 BDC_1322, 429 -",
     ("PUT", "/odd/many"): "400 -, 400 BDC_1122, 400 BDC_1129, 413 -",
     ("POST", "/odd/reset"): "400 -, 400 BDC_1122, 401 -, 404 BDC_1121, 413 -",
 }
@@ -184,6 +188,22 @@ def test_the_refusals_that_can_be_reached(at):
         for problem in answer.get("x-problems", ())
     }
     assert found == {*REACHED[at].split(", "), "500 BDC_1001", "503 BDC_1001"}
+
+
+def test_a_limit_of_the_webhook_api_is_429_and_no_422():
+    for method, path, each in said_in(document(OPERATIONS)):
+        if each["tags"] == ["webhooks"]:
+            found = [problem["code"] for problem in each["responses"]["429"]["x-problems"]]
+            assert {"BDC_1144", "BDC_1322"} <= set(found) and "422" not in each["responses"], (
+                method,
+                path,
+            )
+
+
+def test_schemas_are_named_by_what_they_are():
+    names = document(OPERATIONS)["components"]["schemas"]
+    assert {"BillsPaymentStatus", "PaymentsPaymentStatus", "SubscriptionStatus"} <= names.keys()
+    assert not [name for name in names if "." in name]
 
 
 def test_words_headers_parameters_and_bodies():

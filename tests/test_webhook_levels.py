@@ -360,6 +360,28 @@ def test_a_cursor_is_that_of_one_subscription(callers):
     assert callers.refused("organization", "GET", paths[1], nextPage=cursor)[0] == 400
 
 
+def test_what_waits_for_its_next_attempt_is_sent_again_at_once(callers, receiver):
+    """Its receiver is well again, and whoever asks knows it. The attempt that was planned is none."""
+    desk = callers.desk
+    made = callers.subscribes("organization", receiver.url, "vendor.created")
+    receiver.status = 500
+    desk.vendor("Acme")
+    desk.advance(seconds=7)
+    assert len(receiver.got) == 3  # The fourth comes at 14.
+    receiver.status = 200
+    path = (
+        f"{EVENTS}/events/subscription/{made['id']}/event/{receiver.bodies[0]['metadata']['eventId']}"
+    )
+    callers.call("organization", "POST", path)
+    desk.advance(seconds=1)
+    assert len(receiver.got) == 4
+    desk.advance(minutes=5)
+    assert len(receiver.got) == 4
+    callers.call("organization", "POST", path)
+    desk.advance(seconds=1)
+    assert len(receiver.got) == 5 and len({body for _, _, body, _ in receiver.got}) == 1
+
+
 def test_an_event_is_sent_again_with_its_id_and_retried_like_any(callers, receiver):
     desk = callers.desk
     made = callers.subscribes("organization", receiver.url, "vendor.created")

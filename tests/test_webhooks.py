@@ -369,9 +369,11 @@ def test_missing_credentials_are_400_and_wrong_ones_401(desk):
     assert desk.refused("GET", path, headers={"devKey": ""}) == (400, ["devKey: must not be blank"])
     assert desk.refused("GET", path, headers={"sessionId": "x"}) == (401, ["BDC_1109"])
     assert desk.refused("GET", path) == (404, ["BDC_1205"])
-    assert desk.refused("GET", f"{SUBSCRIPTIONS}/nonsense") == (
-        400, ["subscriptionId: must be a UUID"],
-    )  # fmt: skip
+    one = str(uuid.uuid4())
+    for wrong in ("nonsense", one.replace("-", ""), f"{{{one}}}", f"urn:uuid:{one}"):
+        assert desk.refused("GET", f"{SUBSCRIPTIONS}/{wrong}") == (
+            400, ["subscriptionId: must be a UUID"],
+        ), wrong  # fmt: skip
 
 
 def test_the_catalog_is_a_bare_array(desk):

@@ -1,6 +1,7 @@
 """Dialects: how a version of the API is heard and how it speaks; gates and rules are common."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -8,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 from billfold.door import problems
 from billfold.door.arrival import Arrival
 from billfold.door.wire import decode, encode, read_query
-from billfold.kit.errors import NO_SUCH_API, RATE_REACHED, TOO_MANY_AT_ONCE, WRONG_METHOD, Refusal
+from billfold.kit.errors import (
+    NO_SUCH_API,
+    RATE_REACHED,
+    TOO_MANY_AT_ONCE,
+    WRONG_METHOD,
+    Problem,
+    Refusal,
+)
 
 if TYPE_CHECKING:
     from billfold.door.operations import Operation
@@ -25,6 +33,8 @@ class Dialect:
     reads_first = False
     # Whether the OpenAPI document describes it.
     described = True
+    # Problems that it knows as others.
+    otherwise: Mapping[Problem, Problem] = {}
 
     def query(self, operation: "Operation", arrival: Arrival) -> Any:
         return read_query(operation.query, arrival.asked()) if operation.query else None
@@ -41,7 +51,8 @@ class Dialect:
 
     def refused(self, refusal: Refusal, now: datetime) -> tuple[int, bytes]:
         """HTTP status and body; a crash, and a database that does not answer, are refusals here."""
-        return problems.refused(refusal, now)
+        said = [(self.otherwise.get(problem, problem), about) for problem, about in refusal.problems]
+        return problems.refused(Refusal.of(said), now)
 
 
 class _Webhooks(Dialect):
@@ -53,10 +64,6 @@ class _Webhooks(Dialect):
         WRONG_METHOD: NO_SUCH_API,
         **{limit: replace(limit, status=429) for limit in (RATE_REACHED, TOO_MANY_AT_ONCE)},
     }
-
-    def refused(self, refusal: Refusal, now: datetime) -> tuple[int, bytes]:
-        said = [(self.otherwise.get(problem, problem), about) for problem, about in refusal.problems]
-        return super().refused(Refusal.of(said), now)
 
 
 V3, WEBHOOKS = Dialect(), _Webhooks()

@@ -30,8 +30,10 @@ from billfold.kit.errors import (
     NOT_FOUND,
     NOT_JSON,
     NOT_POSSIBLE,
+    RATE_REACHED,
     SESSION_INVALID,
     TOO_LARGE,
+    TOO_MANY_AT_ONCE,
     UNAVAILABLE,
     UNTRUSTED,
     WRONG_KEY,
@@ -117,6 +119,8 @@ OF_GATE = {
     "events": (MISSING_HEADER, SESSION_INVALID, WRONG_KEY),
     "control": (CONTROL_TOKEN, NO_SUCH_API),
 }
+# Where BILL's documented rates hold (`strict`).
+OF_TRAFFIC = (RATE_REACHED, TOO_MANY_AT_ONCE)
 OF_KEY = (MISSING_HEADER, MALFORMED, IN_FLIGHT)
 OF_LIST = (INVALID_PARAMETER, FILTER_FIELD, FILTER_OPERATOR)
 OF_QUERY = (MALFORMED, INVALID_PARAMETER)
@@ -157,10 +161,30 @@ def _schemas(operations: list[Operation]) -> tuple[dict[str, Schema], dict[str, 
     schemas, components = msgspec.json.schema_components(
         [*kinds, list[BdcError]], ref_template=TEMPLATE
     )
-    *described, errors = map(_money_is_a_number, schemas)
-    components = {name: _money_is_a_number(schema) for name, schema in components.items()}
+    names = {TEMPLATE.format(name=name): TEMPLATE.format(name=_short(name)) for name in components}
+    *described, errors = (_money_is_a_number(_renamed(schema, names)) for schema in schemas)
+    components = {
+        _short(name): _money_is_a_number(_renamed(schema, names)) for name, schema in components.items()
+    }
+    assert len(components) == len(names), "two schemas have one name"
     components[ERRORS] = {"title": ERRORS, "minItems": 1, **errors}
     return dict(zip(map(repr, kinds), described, strict=True)), components
+
+
+def _short(name: str) -> str:
+    """Of a name that several types have msgspec says the module: the resource is enough."""
+    *modules, last = name.split(".")
+    resource = modules[-1].removesuffix("_v3").removesuffix("_shapes") if modules else ""
+    return "".join(word.capitalize() for word in resource.split("_")) + last
+
+
+def _renamed(schema: Any, names: dict[str, str]) -> Any:
+    """With other references."""
+    if isinstance(schema, list):
+        return [_renamed(part, names) for part in schema]
+    if isinstance(schema, dict):
+        return {name: _renamed(part, names) for name, part in schema.items()}
+    return names.get(schema, schema) if isinstance(schema, str) else schema
 
 
 def _operation(each: Operation, schema_of: dict[str, Schema], components: dict[str, Schema]) -> dict:
@@ -227,6 +251,7 @@ def _refusals(each: Operation) -> dict[str, dict]:
     """One answer for each status that can be reached; all problems of that status are in it."""
     by_status: dict[int, dict[tuple[str | None, str], None]] = {}
     for problem in _problems(each):
+        problem = each.dialect.otherwise.get(problem, problem)
         meaning = MEANINGS.get(problem) or problem.text.format("…").rstrip(".") + "."
         by_status.setdefault(problem.status, {})[(problem.code, meaning)] = None
     return {
@@ -250,6 +275,8 @@ def _problems(each: Operation) -> Iterator[Problem]:
     """In the order in which they are looked for."""
     of_session = (SESSION_INVALID, BAD_DEVELOPER_KEY) if each.gate.headers else ()
     yield from OF_GATE.get(each.gate.name, of_session)
+    if each.gate.headers:
+        yield from OF_TRAFFIC
     yield from _of_role(each)
     if each.gate.trusted:
         yield UNTRUSTED

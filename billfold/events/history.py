@@ -61,8 +61,8 @@ def resend_missed(
     until: datetime | None = None,
     after: str = "",
 ) -> Resent:
-    """Send everything between two times again that the receiver did not take; what is on its way is
-    left alone. It leaves in the order in which it happened, a few at once, so that neighbours may
+    """Send everything between two times again that the receiver did not take; what is about to be sent
+    is left alone. It leaves in the order in which it happened, a few at once, so that neighbours may
     arrive in another. It is done by so many at a time: go on behind `after`.
 
     Raises BDC_1119 (400) while the subscription is disabled."""
@@ -142,7 +142,7 @@ def delivery_of(work: Work, subscription: Subscription, delivery_id: str) -> Del
 
 
 def resend(work: Work, subscription_id: str, event_id: str) -> Delivery:
-    """Send an event again under its id.
+    """Send an event again under its id, and at once: what waits for its next attempt waits no longer.
 
     Raises BDC_1205 (404), and BDC_1119 (400) while the subscription is disabled."""
     subscription = work.find(Subscription, subscription_id)

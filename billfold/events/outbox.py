@@ -102,10 +102,12 @@ def send_one(
 
 
 def send_again(work: Work, delivery: Delivery, subscription: Subscription) -> bool:
-    """Another round under the same event id; what is on its way is left alone, which is said. The
-    delivery is held, and the subscription enabled."""
+    """Another round under the same event id, at once, also of what waits for its next attempt; what has
+    had none in its round yet is left alone, which is said. The delivery is held, and the subscription
+    enabled."""
     assert subscription.enabled, "nothing is sent to a subscription that is disabled"
-    if delivery.state is DeliveryState.PENDING and delivery.spell == subscription.spell:
+    pending = delivery.state is DeliveryState.PENDING and delivery.spell == subscription.spell
+    if pending and delivery.attempts == 0:
         return False
     work.change(
         delivery, state=DeliveryState.PENDING, attempts=0, spell=subscription.spell,

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from typing import Annotated, Any
-from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -25,6 +24,7 @@ from billfold.kit.errors import (
     Refusal,
 )
 from billfold.kit.idempotency import HEADER, once
+from billfold.kit.ids import is_uuid
 from billfold.kit.listing import Asked
 from billfold.kit.work import Work
 
@@ -41,7 +41,7 @@ class CatalogEntry(Wire):
     versions: list[str]
 
 
-class Status(Wire):
+class SubscriptionStatus(Wire):
     enabled: bool
 
 
@@ -56,14 +56,14 @@ Url = Annotated[str, Meta(min_length=1, max_length=subscriptions.URL_LENGTH_MAX)
 
 class SubscriptionRequest(Wire):
     name: Text
-    status: Status
+    status: SubscriptionStatus
     events: Choices
     notification_url: Url
 
 
 class SubscriptionPatchRequest(Wire):
     name: Text | UnsetType = UNSET
-    status: Status | UnsetType = UNSET
+    status: SubscriptionStatus | UnsetType = UNSET
     events: Choices | UnsetType = UNSET
     notification_url: Url | UnsetType = UNSET
 
@@ -72,7 +72,7 @@ class SubscriptionView(Wire):
     id: str
     name: str
     organization_id: str
-    status: Status
+    status: SubscriptionStatus
     events: list[Wanted]
     notification_url: str
     created_time: Stamp
@@ -109,7 +109,8 @@ def view(subscription: Subscription) -> SubscriptionView:
 def _fields(subscription: Subscription) -> dict[str, Any]:
     return {
         "id": subscription.id, "name": subscription.name,
-        "organization_id": subscription.organization_id, "status": Status(subscription.enabled),
+        "organization_id": subscription.organization_id,
+        "status": SubscriptionStatus(subscription.enabled),
         "events": subscription.events, "notification_url": subscription.url,
         "created_time": stamp(subscription.created_time),
         "updated_time": stamp(subscription.updated_time),
@@ -118,10 +119,9 @@ def _fields(subscription: Subscription) -> dict[str, Any]:
 
 def well_formed(id: str, name: str = "subscriptionId") -> str:
     """An id that is no UUID is a bad parameter here, where other hosts say it was not found."""
-    try:
-        return str(UUID(id))
-    except ValueError:
-        raise Refusal(MALFORMED, f"{name}: must be a UUID") from None
+    if not is_uuid(id):
+        raise Refusal(MALFORMED, f"{name}: must be a UUID")
+    return id.lower()
 
 
 def _once(work: Work, arrival: Arrival, what: str, asked: bytes, do: Callable[[], Wire]) -> bytes:
@@ -201,7 +201,7 @@ def update_subscription(
 ) -> SubscriptionView:
     """Change name, status, URL or events; this is how a disabled one is enabled again."""
     sent: dict[str, Any] = {"name": request.name, "url": request.notification_url}
-    if isinstance(request.status, Status):
+    if isinstance(request.status, SubscriptionStatus):
         sent["enabled"] = request.status.enabled
     if isinstance(request.events, list):
         sent["events"] = _wanted(request.events)

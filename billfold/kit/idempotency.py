@@ -11,6 +11,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from billfold.kit.errors import IN_FLIGHT, MALFORMED, Refusal
+from billfold.kit.ids import is_uuid
 from billfold.kit.secrets import digest
 from billfold.kit.tables import Record, table
 from billfold.kit.work import Work
@@ -61,13 +62,5 @@ def one_spelling(key: str) -> str:
 
 
 def check_key(key: str) -> None:
-    if not _is_uuid4(key):
+    if not is_uuid(key) or UUID(key).version != 4:
         raise Refusal(MALFORMED, f"{HEADER}: must be a UUID version 4")
-
-
-def _is_uuid4(text: str) -> bool:
-    try:
-        found = UUID(text)
-    except ValueError:
-        return False
-    return found.version == 4 and str(found) == one_spelling(text)

@@ -9,6 +9,7 @@ import secrets
 from datetime import datetime
 from itertools import count
 from random import Random
+from uuid import UUID
 
 PREFIXES = {
     "organization": "008",
@@ -54,6 +55,14 @@ _TWO = [a + b for a in _LOWER for b in _LOWER]
 def looks_like(kind: str, id: str) -> bool:
     """Whether an id has the form of this kind's, not whether there is such an object."""
     return id.startswith(PREFIXES[kind]) and SHAPE.fullmatch(id) is not None
+
+
+def is_uuid(text: str) -> bool:
+    """In the form in which they are written, with hyphens and without braces; also in capitals."""
+    try:
+        return str(UUID(text)) == text.lower()
+    except ValueError:
+        return False
 
 
 def derived(kind: str, id: str, tail: str) -> str:

@@ -123,7 +123,6 @@ _OLDER = {
     S.FUNDING_FAILED_ACTION_NEEDED: PaymentStatus.FAILED, S.FUNDS_ESCHEATED: PaymentStatus.ESCHEATED,
     S.UNDEFINED: PaymentStatus.UNDEFINED,
 }  # fmt: skip
-_TAKEN_BACK = {PaymentStatus.CANCELLED, PaymentStatus.VOID}
 _DISBURSEMENT = {
     S.SENT: DisbursementStatus.IN_PROGRESS, S.DELIVERED: DisbursementStatus.IN_PROGRESS,
     S.EXPIRING: DisbursementStatus.IN_PROGRESS, S.PARTIALLY_CLAIMED: DisbursementStatus.IN_PROGRESS,
@@ -303,23 +302,15 @@ def parts_of(work: Work, payments: Sequence[Payment]) -> dict[str, list[BillPaym
 
 
 def of_bills(work: Work, found: Sequence[Bill]) -> dict[str, list[tuple[Payment, BillPayment]]]:
-    """The payments of each bill with the part that is the bill's, older ones first; not those that were
-    taken back, whose part is due again."""
+    """The payments of each bill with its part, older ones first; none whose part is due again."""
     if not found:
         return {}
     parts = work.grouped(BillPayment, "bill_id", [bill.id for bill in found])
     ids = list({part.payment_id for some in parts.values() for part in some})
     payments = work.grouped(Payment, "id", ids) if ids else {}
-    both = {
-        bill_id: [(payments[part.payment_id][0], part) for part in some]
-        for bill_id, some in parts.items()
-    }
-    return {
-        bill_id: [
-            (payment, part) for payment, part in some if payment.payment_status not in _TAKEN_BACK
-        ]
-        for bill_id, some in both.items()
-    }
+    both = {id: [(payments[part.payment_id][0], part) for part in some] for id, some in parts.items()}
+    gone = {PaymentStatus.CANCELLED, PaymentStatus.VOID}
+    return {id: [one for one in some if one[0].payment_status not in gone] for id, some in both.items()}
 
 
 def _check_account(work: Work, terms: Terms) -> None:
