@@ -94,6 +94,7 @@ def trigger(
         )
     sandbox = Sandbox(url, env)
     sandbox.sign_in()
+    _versions(sandbox, [event_type])
     id = subscription or _of_listener(sandbox)
     sandbox.ask("POST", f"{SUBSCRIPTIONS}/{id}/test", {"eventType": event_type})
     print(f"{event_type} was sent to {id}")
@@ -191,16 +192,22 @@ class Receiver:
             server.server_close()
 
 
-@contextmanager
-def _subscribed(sandbox: Sandbox, receiver: Receiver, address: str, types: list[str]) -> Iterator[None]:
+def _versions(sandbox: Sandbox, types: list[str]) -> dict[str, str]:
+    """The newest version of each of some types, or of all; those of Spend & Expense are told to its
+    own subscribers only."""
     catalog = sandbox.ask("GET", f"{EVENTS}/events/catalog")
-    # Those of Spend & Expense are told to its own subscribers only.
     known = {
         each["type"]: each["versions"][-1] for each in catalog if not each["type"].startswith(SPEND)
     }
     if unknown := set(types) - known.keys():
         raise Unusable(f"no such event: {', '.join(sorted(unknown))}")
-    events = [{"type": type, "version": known[type]} for type in types or known]
+    return {type: known[type] for type in types or known}
+
+
+@contextmanager
+def _subscribed(sandbox: Sandbox, receiver: Receiver, address: str, types: list[str]) -> Iterator[None]:
+    versions = _versions(sandbox, types)
+    events = [{"type": type, "version": version} for type, version in versions.items()]
     asked = {
         "name": NAME, "status": {"enabled": True}, "events": events, "notificationUrl": address,
     }  # fmt: skip

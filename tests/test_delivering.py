@@ -18,6 +18,7 @@ from billfold.cli import app
 from billfold.door import posts
 from billfold.door.posts import ANSWER_BYTES_MAX, KEPT_BYTES_MAX, Poster
 from billfold.events import attempts, history
+from billfold.events.delivery import Answered
 from billfold.events.outbox import Delivery
 from billfold.kit.addresses import may_be_public
 from billfold.kit.errors import Refusal, Unavailable, Unusable
@@ -96,6 +97,18 @@ def test_what_is_missing_here_is_no_failure_of_the_receiver(desk, monkeypatch, m
         desk.runner.run(post())
 
 
+async def posted(take, written: str) -> Answered:
+    """What came of a notification to a server that answers as `take` does."""
+    server = await asyncio.start_server(take, "127.0.0.1", 0)
+    poster = Poster(public_only=False)
+    try:
+        base = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        return await poster.post(base + written, b"{}", {})
+    finally:
+        await poster.close()
+        server.close()
+
+
 @pytest.mark.parametrize(("written", "sent"), [
     ("/ok/?sig=AbC%2Fd%3D%3D&q=%3F&a=%zz", "/ok/?sig=AbC%2Fd%3D%3D&q=%3F&a=%zz"),
     ("/ok/%41%7E~/x/../y?u=http%3A%2F%2Fx.y", "/ok/%41%7E~/x/../y?u=http%3A%2F%2Fx.y"),
@@ -107,21 +120,22 @@ def test_a_url_is_asked_for_as_it_is_written(sqlite_desk, written, sent):
 
     async def take(reader, writer):
         lines.append(await reader.readline())
-        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
-        await writer.drain()
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
         writer.close()
 
-    async def post():
-        server = await asyncio.start_server(take, "127.0.0.1", 0)
-        poster = Poster(public_only=False)
-        port = server.sockets[0].getsockname()[1]
-        answered = await poster.post(f"http://127.0.0.1:{port}{written}", b"{}", {})
-        await poster.close()
-        server.close()
-        return answered.status
-
-    assert sqlite_desk.runner.run(post()) == 200
+    assert sqlite_desk.runner.run(posted(take, written)).status == 200
     assert lines == [f"POST {sent} HTTP/1.1\r\n".encode()]
+
+
+@pytest.mark.parametrize("head", ["content-length: 100", "content-encoding: gzip\r\ncontent-length: 3"])
+def test_the_status_counts_whatever_comes_of_the_body(sqlite_desk, head):
+    async def take(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(f"HTTP/1.1 200 OK\r\n{head}\r\n\r\nabc".encode())
+        writer.close()
+
+    answered = sqlite_desk.runner.run(posted(take, "/"))
+    assert (answered.status, answered.failure) == (200, None)
 
 
 def test_an_answer_is_read_to_a_bound(desk):

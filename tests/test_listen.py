@@ -142,6 +142,6 @@ def test_a_test_notification_is_triggered(serve, listens):
     assert done.returncode == 0, done.stderr
     line = listener.lines.get(timeout=START_SECONDS_MAX)
     assert line.startswith("bill.created") and "signature right" in line
-    assert_refused(run("trigger", "bill.exploded", "--url", server.base), "eventType")
+    assert_refused(run("trigger", "bill.exploded", "--url", server.base), "no such event")
     said = run("trigger", "spend.transaction.updated", "--url", server.base)
     assert_refused(said, "billfold keys create apiToken")

@@ -1,7 +1,7 @@
 """Lists: every filter and order, pages that neither repeat a row nor lose one, and strangers' rows."""
 
 import base64
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
 
@@ -13,6 +13,7 @@ from billfold.access.sessions import Session, SessionKind
 from billfold.access.users import Login, User
 from billfold.app import OPERATIONS
 from billfold.funding.bank_accounts import AccountType, BankAccount, OwnerType, Status
+from billfold.kit.listing import moment
 from billfold.kit.secrets import digest
 from billfold.kit.work import Caller
 from billfold.payables.bills import Bill, PaymentStatus
@@ -88,6 +89,13 @@ def band(desk) -> dict[str, str]:
     state = {"payment_status": PaymentStatus.PARTIALLY_PAID}
     desk.writes(lambda work: work.connection.update(Bill, paid, state))
     return made
+
+
+def test_a_day_begins_at_midnight_pacific_and_a_time_without_a_zone_is_utc():
+    """(`common.yaml`, dates_and_times)"""
+    assert moment("2027-01-04") == datetime(2027, 1, 4, 8, tzinfo=UTC)
+    assert moment("2027-06-04") == datetime(2027, 6, 4, 7, tzinfo=UTC)
+    assert moment("2027-06-04T00:00") == datetime(2027, 6, 4, tzinfo=UTC)
 
 
 def test_every_filter_of_vendors(desk, band):

@@ -6,6 +6,7 @@ Redirects are not followed: whoever answers with one has not taken what was sent
 import errno
 import re
 import socket
+from contextlib import suppress
 from functools import lru_cache
 from time import perf_counter
 from typing import Any
@@ -91,10 +92,14 @@ def _as_written(url: str) -> Any:
 
 
 async def _beginning(content: Any) -> str:
-    """What is kept of an answer; up to a bound more is read, and nothing beyond."""
+    """What is kept of an answer; up to a bound more is read, and nothing beyond. What breaks off, or is
+    not packed as it says, ends there: the status that came before it counts."""
+    from aiohttp import ClientPayloadError
+
     found = bytearray()
-    while len(found) < ANSWER_BYTES_MAX and (some := await content.read(ANSWER_BYTES_MAX)):
-        found += some
+    with suppress(ClientPayloadError):
+        while len(found) < ANSWER_BYTES_MAX and (some := await content.read(ANSWER_BYTES_MAX)):
+            found += some
     return bytes(found[:KEPT_BYTES_MAX]).decode(errors="replace").replace("\0", "\ufffd")
 
 

@@ -11,7 +11,7 @@ import re
 import string
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from functools import lru_cache
 from typing import Generic, TypeVar
@@ -19,6 +19,7 @@ from typing import Generic, TypeVar
 import msgspec
 import sqlalchemy as sa
 
+from billfold.kit import calendar
 from billfold.kit.errors import FILTER_FIELD, FILTER_OPERATOR, INVALID_PARAMETER, Refusal
 from billfold.kit.secrets import Secrets
 from billfold.kit.tables import Owned, Record
@@ -96,7 +97,10 @@ class Cursor(msgspec.Struct, array_like=True):
 
 
 def moment(text: str) -> datetime:
-    """All five forms of the contract; a raw plus in a query string arrives as a blank."""
+    """All five forms of the contract; a raw plus in a query string arrives as a blank. A day begins in
+    the business' time zone, a time without a zone is UTC's (`common.yaml`, dates_and_times)."""
+    if len(text) == len("yyyy-mm-dd"):
+        return calendar.at(date.fromisoformat(text), 0)
     found = datetime.fromisoformat(text.replace(" ", "+"))
     return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
 
