@@ -16,6 +16,7 @@ from billfold.kit.listing import Asked, Field
 from billfold.kit.money import text_to_cents
 from billfold.payables import bills_v3, payments_v3, vendors_v3
 from billfold.payables.bills import Bill, BillLine
+from billfold.payables.bills_shapes_v3 import payment_status
 from billfold.payables.payments import Payment
 from billfold.payables.vendors import Vendor
 from billfold.v2.bills import BILL
@@ -33,7 +34,7 @@ LISTS = {
 OWNERS = {Organization: "partner_id"}
 VALUES = {
     listing.moment: "2027-01-01", listing.yes_or_no: "true", bills_v3.date.fromisoformat: "2027-01-01",
-    text_to_cents: "7.50", str: "some", day: "2027-01-01", bills_v3._payment_status: "PAID",
+    text_to_cents: "7.50", str: "some", day: "2027-01-01", payment_status: "PAID",
 }  # fmt: skip
 
 
