@@ -234,7 +234,7 @@ def show_settings(data: Data = None) -> None:
     for name, origin in origins.items():
         value = getattr(settings, name)
         shown = "(hidden)" if name in SECRET and value else value
-        print(f"{name:18} {shown!s:28} {origin}")
+        print(f"{name:23} {shown!s:28} {origin}")
 
 
 def main() -> None:
