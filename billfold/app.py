@@ -48,7 +48,7 @@ from billfold.funding import bank_accounts_v3
 from billfold.kit import agenda, agenda_items, secrets, travel, worker
 from billfold.kit.addresses import name_in
 from billfold.kit.database import open_database
-from billfold.kit.environment import Environment, check_data, claim, stored_now
+from billfold.kit.environment import Environment, claim, stored_now
 from billfold.kit.errors import NO_LONGER_SERVED, Refusal, Unavailable
 from billfold.kit.ids import Ids
 from billfold.kit.keepers import keep, outlive_no_parent
@@ -88,12 +88,11 @@ def post(work: Work) -> bool:
     return agenda.write_plans(work)
 
 
-async def check(billfold: "Billfold", reads: bool = False) -> None:
+async def check(billfold: "Billfold") -> None:
     """Whether the data may be served under this policy, before anything listens; or Unusable."""
     await billfold.environment.database.start()
     try:
-        there = billfold.environment
-        await (there.read(check_data) if reads else claim(there))
+        await claim(billfold.environment)
     finally:
         await billfold.environment.database.close()
 

@@ -167,10 +167,13 @@ def migrate(data: Data = None, database: Database = None) -> None:
     settings, _ = load(data=data, database=database)
     settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     _migrate(place(settings), settings.database_url)
-    beside = place_of(settings.database_url).beside
+    there = place_of(settings.database_url)
     for name in asked(lambda: migrations.environments(settings.database_url)):
         if name != settings.first:
-            _migrate(f"environment {name}", beside(name))
+            url = there.beside(name)
+            if not asked(partial(there.exists, url)):
+                raise Unusable(f"environment {name}: its database is gone: restore it, or remove it")
+            _migrate(f"environment {name}", url)
 
 
 def _migrate(what: str, url: str) -> None:

@@ -8,9 +8,9 @@ import os
 import resource
 import sys
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import replace
-from functools import wraps
+from functools import partial, wraps
 from typing import IO, TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
@@ -21,6 +21,8 @@ from billfold.settings import Settings
 if TYPE_CHECKING:
     from billfold.app import Billfold
     from billfold.kit.environment import Environment
+
+    Opened = Callable[[str | None], AbstractAsyncContextManager[Environment]]
 
 # For each environment a worker has up to 2,048 deliveries on their way, each on a connection, and keeps
 # idle ones for a few seconds; macOS gives no more.
@@ -51,9 +53,9 @@ def plainly(command: Callable) -> Callable:
     return run
 
 
-def prepared(settings: Settings, reads: bool = False) -> Billfold:
+def prepared(settings: Settings) -> Billfold:
     """Files enough, the data folder, the key and the schema, as they must be before anything is
-    served. Who only `reads` takes them as a server on SQLite has them that is running."""
+    served."""
     from billfold import migrations
     from billfold.kit import secrets
     from billfold.kit.policy import POLICIES
@@ -61,18 +63,11 @@ def prepared(settings: Settings, reads: bool = False) -> Billfold:
     open_many_files()
     try:
         settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        served = not settings.database and not claim_folder(settings)
-        if served and not reads:
-            raise Unusable(
-                f"another server is using {settings.folder}: stop it, or choose another --data folder"
-            )
-        secrets.load(settings.folder, POLICIES[settings.policy].makes_key and not served)
+        secrets.load(settings.folder, POLICIES[settings.policy].makes_key)
     except OSError as error:
         raise Unusable(f"the data folder {settings.folder} cannot be used: {error}") from None
-    if served and asked(lambda: migrations.known_revision(settings.database_url)) != migrations.HEAD:
-        raise Unusable(
-            f"the server that is using {settings.folder} is an older Billfold: stop it first"
-        )
+    if not settings.database:
+        claim_folder(settings)
     if said := asked(lambda: migrations.prepare(settings.database_url)):
         print(f"billfold: {said}", flush=True)
     from billfold.app import Billfold, check
@@ -82,7 +77,7 @@ def prepared(settings: Settings, reads: bool = False) -> Billfold:
 
         asked(lambda: check_room(settings.database, settings.workers * settings.connections))
     billfold = Billfold(settings)
-    asked(lambda: asyncio.run(check(billfold, reads=served)))
+    asked(lambda: asyncio.run(check(billfold)))
     return billfold
 
 
@@ -96,16 +91,30 @@ def open_many_files() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
-def claim_folder(settings: Settings) -> bool:
-    """SQLite has one writing process on a folder: whether it is this one, from here to its end."""
+def claim_folder(settings: Settings) -> None:
+    """SQLite has one writing process: a second one on the same folder is refused at its start."""
     file = open(settings.folder / "billfold.lock", "w")  # noqa: SIM115 - held until the process ends
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        return False
+    except OSError:
+        raise Unusable(
+            f"another server is using {settings.folder}: stop it, or choose another --data folder"
+        ) from None
     _kept.append(file)
-    return True
+
+
+def is_served(settings: Settings) -> bool:
+    """Whether another process has claimed the folder of a SQLite database."""
+    if settings.database:
+        return False
+    try:
+        with open(settings.folder / "billfold.lock") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False  # Nobody ever has.
+    return False
 
 
 # What must stay open for as long as the process lives.
@@ -132,10 +141,17 @@ def on_data(
     """Do something to the data of an environment, the first where none is named, from this process:
     beside a running server on PostgreSQL, and where it only `reads` on SQLite too; else instead of one
     on SQLite, which has one writing process and says so."""
-    billfold = prepared(replace(settings, worker=False), reads)
+    settings = replace(settings, worker=False)
+    if reads and is_served(settings):
+        from billfold.app import Billfold
+        from billfold.environments.reading import beside_a_server
+
+        there: Opened = partial(beside_a_server, Billfold(settings).host)
+    else:
+        there = prepared(settings).data
 
     async def run() -> T:
-        async with billfold.data(env) as environment:
+        async with there(env) as environment:
             return await do(environment)
 
     try:

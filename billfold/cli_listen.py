@@ -94,7 +94,7 @@ def trigger(
         )
     sandbox = Sandbox(url, env)
     sandbox.sign_in()
-    _versions(sandbox, [event_type])
+    _versions(sandbox, [event_type])  # Refuses what is none.
     id = subscription or _of_listener(sandbox)
     sandbox.ask("POST", f"{SUBSCRIPTIONS}/{id}/test", {"eventType": event_type})
     print(f"{event_type} was sent to {id}")

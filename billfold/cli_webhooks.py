@@ -20,7 +20,12 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 Subscribed = Annotated[str, typer.Argument(help="The id of a subscription.")]
-From = Annotated[str, typer.Option("--from", help="A moment such as 2026-12-30T00:00:00Z.")]
+From = Annotated[
+    str,
+    typer.Option(
+        "--from", help="A moment such as 2026-12-30T00:00:00Z; a day begins at midnight Pacific."
+    ),
+]
 To = Annotated[str | None, typer.Option("--to", help="A moment; without it: now.")]
 
 

@@ -607,6 +607,14 @@ def test_each_fault_of_a_bulk_is_said_with_its_path(desk, acme):
     )  # fmt: skip
 
 
+def test_what_a_refused_bill_would_have_taken_is_free_for_the_next(desk, acme):
+    """In one request: its number stands on no bill that anybody will find."""
+    wrong = bill_of(acme, 1, "1") | {"billLineItems": [{"id": "bli01NOBODYS0000none", "amount": 1}]}
+    assert desk.refused("POST", f"{BILLS}/bulk", [wrong, bill_of(acme, 1, "1")]) == (
+        422, ["BDC_1143", "BDC_1246"]
+    )  # fmt: skip
+
+
 def test_many_bulks_at_once_wait_for_each_other_and_never_for_ever(desk, acme):
     best = desk.vendor("Best")
     one = lambda n: [bill_of(acme, 1, f"a{n}"), bill_of(best, 1, f"a{n}")]

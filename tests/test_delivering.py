@@ -110,12 +110,14 @@ async def posted(take, written: str) -> Answered:
 
 
 @pytest.mark.parametrize(("written", "sent"), [
-    ("/ok/?sig=AbC%2Fd%3D%3D&q=%3F&a=%zz", "/ok/?sig=AbC%2Fd%3D%3D&q=%3F&a=%zz"),
+    ("/ok/?sig=AbC%2Fd%3D%3D&q=%3F", "/ok/?sig=AbC%2Fd%3D%3D&q=%3F"),
     ("/ok/%41%7E~/x/../y?u=http%3A%2F%2Fx.y", "/ok/%41%7E~/x/../y?u=http%3A%2F%2Fx.y"),
-    ("?a=b#beginning", "/?a=b"), ("", "/"), ('/a"b<c>?d|e', "/a%22b%3Cc%3E?d%7Ce"),
+    ("?a=b#beginning", "/?a=b"), ("", "/"),
+    # What stands in no URL is escaped, and nothing else.
+    ('/a"b/../%41?d|e=%zz&f[]=%2F100%', "/a%22b/../%41?d%7Ce=%25zz&f%5B%5D=%2F100%25"),
 ])  # fmt: skip
 def test_a_url_is_asked_for_as_it_is_written(sqlite_desk, written, sent):
-    """Whoever has signed it has signed these escapes. What no URL may hold is escaped."""
+    """Whoever has signed it has signed these escapes."""
     lines = []
 
     async def take(reader, writer):
@@ -127,15 +129,23 @@ def test_a_url_is_asked_for_as_it_is_written(sqlite_desk, written, sent):
     assert lines == [f"POST {sent} HTTP/1.1\r\n".encode()]
 
 
-@pytest.mark.parametrize("head", ["content-length: 100", "content-encoding: gzip\r\ncontent-length: 3"])
-def test_the_status_counts_whatever_comes_of_the_body(sqlite_desk, head):
+@pytest.mark.parametrize(("head", "stays"), [
+    ("content-length: 100", False), ("content-length: 100", True),
+    ("content-encoding: gzip\r\ncontent-length: 3", False),
+    ("content-encoding: br\r\ncontent-length: 3", False),
+])  # fmt: skip
+def test_the_status_counts_whatever_comes_of_the_body(sqlite_desk, monkeypatch, head, stays):
+    monkeypatch.setattr(posts, "ANSWER_SECONDS_MAX", 0.5)
+
     async def take(reader, writer):
         await reader.readuntil(b"\r\n\r\n")
         writer.write(f"HTTP/1.1 200 OK\r\n{head}\r\n\r\nabc".encode())
+        if stays:
+            await reader.read()
         writer.close()
 
     answered = sqlite_desk.runner.run(posted(take, "/"))
-    assert (answered.status, answered.failure) == (200, None)
+    assert (answered.status, answered.failure, answered.body) == (200, None, "abc")
 
 
 def test_an_answer_is_read_to_a_bound(desk):
@@ -170,6 +180,28 @@ def test_an_answer_is_read_to_a_bound(desk):
     answered = desk.runner.run(post())
     assert (answered.status, answered.body) == (200, "x" * KEPT_BYTES_MAX)
     assert answered.milliseconds < 5_000 and sent["bytes"] < 100 * ANSWER_BYTES_MAX
+
+
+def test_an_attempt_during_which_it_was_asked_for_again_is_in_the_log(desk, receiver):
+    """It was made; what becomes of the delivery the other round says."""
+    made = subscribes(desk, receiver.url, "vendor.created")
+    receiver.status = 500
+    desk.vendor("Acme")
+    desk.advance(seconds=1)
+    path = (
+        f"{EVENTS}/events/subscription/{made['id']}/event/{receiver.bodies[0]['metadata']['eventId']}"
+    )
+
+    async def asks_again(_):
+        receiver.then = None
+        assert (await desk.asks("POST", path)).status_code == 200
+
+    receiver.status, receiver.then = 200, asks_again
+    desk.advance(seconds=2)
+    desk.advance(minutes=1)
+    found = desk.writes(lambda work: history.attempts(work, made["id"], 10), None)
+    assert [attempt.status_code for _, attempt in found] == [500, 200, 200] and len(receiver.got) == 3
+    assert {(each.state, each.round, each.attempts) for each, _ in found} == {("DELIVERED", 1, 1)}
 
 
 def test_what_was_missed_in_an_hour_is_sent_again_in_order(desk, receiver):

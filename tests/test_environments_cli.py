@@ -1,6 +1,9 @@
 """`billfold env`, and what else is told by which environment it is meant for."""
 
+import fcntl
 import json
+import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -137,12 +140,38 @@ def test_a_production_beside_a_sandbox_is_its_owner_s_alone(serve, tmp_path):
     assert [each["name"] for each in listed] == ["sandbox"]
 
 
-def test_migrate_says_which_database_it_cannot_use(serve, tmp_path):
-    """After a restore in which those of the environments were left out."""
+def test_migrate_makes_no_environment_anew(serve, tmp_path):
+    """After a restore in which those of the environments were left out: it says which."""
     server, folder = serve(), tmp_path / "data"
     says(server, "create", "stage")
     server.stop()
     (folder / "environments" / "stage.db").unlink()
-    (folder / "environments").rename(folder / "elsewhere")
     done = run("migrate", "--data", folder)
     assert done.returncode == 2 and done.stderr.startswith("billfold: environment stage: "), done
+    assert not (folder / "environments" / "stage.db").exists()
+
+
+@pytest.mark.parametrize("env", [None, "stage"])
+def test_what_reads_beside_a_server_on_sqlite_writes_nothing(serve, tmp_path, env):
+    """Not the clock, not what is leased, not the schema; whoever has the folder does."""
+    server, folder = serve(), tmp_path / "data"
+    says(server, "create", "stage")
+    server.stop()
+    where = ["--data", folder, *(["--env", env] if env else [])]
+    first, other = folder / "billfold.db", folder / "environments" / "stage.db"
+    with (
+        open(folder / "billfold.lock", "w") as lock,
+        closing(sqlite3.connect(first)) as book,
+        closing(sqlite3.connect(other)) as stage,
+    ):
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        versions = lambda: [each.execute("PRAGMA data_version").fetchone() for each in (book, stage)]
+        before = versions()
+        listed = run("keys", "list", *where)
+        assert listed.returncode == 0 and "devKey" in listed.stdout, listed
+        assert_refused(run("keys", "list", "--data", folder, "--env", "nowhere"), "no environment")
+        assert versions() == before
+        asked = stage if env else book
+        asked.execute("DELETE FROM clocks")
+        asked.commit()
+        assert_refused(run("keys", "list", *where), "just being made")

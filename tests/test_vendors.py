@@ -269,7 +269,7 @@ def test_a_change_touches_what_was_sent_and_merges_objects(desk, told):
 
 @pytest.mark.parametrize("body", [
     {}, {"nickname": "A"}, {"archived": True}, {"id": "x"},
-    {"paymentInformation": {"bankAccount": {"accountNumber": "1"}}},
+    {"paymentInformation": {"bankAccount": {"accountNumber": "1"}}}, {"autoPay": {}}, {"address": {}},
 ])  # fmt: skip
 def test_a_change_of_nothing_that_is_known_is_refused(desk, body):
     status, (message,) = desk.refused("PATCH", f"{VENDORS}/{desk.vendor()}", body)

@@ -24,8 +24,9 @@ USER_AGENT = "Billfold"
 KEPT_SECONDS = 4
 # How many URLs are kept as they are sent.
 URLS_KEPT = 1_000
-# What a URL may hold as it is; the rest is escaped on its way (RFC 3986, 2.2 and 2.3).
-LEGAL = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]*")
+# What may stand in no path and no query as it is (RFC 3986, 3.3 and 3.4).
+ILLEGAL = re.compile(r"%(?![0-9A-Fa-f]{2})|[^A-Za-z0-9\-._~:/?#@!$&'()*+,;=%]")
+AUTHORITY = re.compile("[^:]*://[^/?#]*")
 # Files of this process or of this machine, and memory.
 OUT_OF = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
@@ -76,7 +77,9 @@ class Poster:
         return aiohttp.ClientSession(
             connector=connector,
             timeout=aiohttp.ClientTimeout(total=ANSWER_SECONDS_MAX),
-            headers={"user-agent": USER_AGENT},
+            # Nothing is unpacked: only the status counts.
+            headers={"user-agent": USER_AGENT, "accept-encoding": "identity"},
+            auto_decompress=False,
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
         )
@@ -85,19 +88,22 @@ class Poster:
 @lru_cache(URLS_KEPT)
 def _as_written(url: str) -> Any:
     """With its own escapes and dots, which the client would put in order: whoever has signed the URL
-    has signed these."""
+    has signed these. Only what no URL may hold is escaped."""
     from yarl import URL
 
-    return URL(url, encoded=LEGAL.fullmatch(url) is not None)
+    found = AUTHORITY.match(url)
+    end = found.end() if found else 0
+    rest = ILLEGAL.sub(lambda wrong: f"%{ord(wrong[0]):02X}", url[end:])
+    return URL(url[:end] + rest, encoded=True)
 
 
 async def _beginning(content: Any) -> str:
-    """What is kept of an answer; up to a bound more is read, and nothing beyond. What breaks off, or is
-    not packed as it says, ends there: the status that came before it counts."""
+    """What is kept of an answer; up to a bound more is read, and nothing beyond. Where it breaks off or
+    stays out it ends: the status that came before counts."""
     from aiohttp import ClientPayloadError
 
     found = bytearray()
-    with suppress(ClientPayloadError):
+    with suppress(ClientPayloadError, TimeoutError):
         while len(found) < ANSWER_BYTES_MAX and (some := await content.read(ANSWER_BYTES_MAX)):
             found += some
     return bytes(found[:KEPT_BYTES_MAX]).decode(errors="replace").replace("\0", "\ufffd")

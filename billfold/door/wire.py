@@ -228,7 +228,7 @@ def faults(value: Any, kind: Any, path: str = "") -> Iterator[Fault]:
         msgspec.convert(value, kind, strict=False)
         return
     except msgspec.ValidationError as error:
-        wrong, _, inside = str(error).partition(" - at `$")
+        wrong, _, inside = str(error).partition(" - at ")
     inner = _plain(kind)
     if isinstance(value, dict) and isinstance(inner, type) and issubclass(inner, Struct):
         for field in _fields(inner):
@@ -243,7 +243,7 @@ def faults(value: Any, kind: Any, path: str = "") -> Iterator[Fault]:
     elif isinstance(value, list) and get_origin(inner) is list and value:
         of_items = False
         # A list that is too long is told so first; its thousandth item says nothing new.
-        too_long = "`array` of length" in wrong and not inside.strip("`")
+        too_long = "`array` of length" in wrong and not inside
         seen = () if too_long else value[:ITEMS_MAX]
         for place, item in enumerate(seen):
             for fault in faults(item, get_args(inner)[0], f"{path}[{place}]"):

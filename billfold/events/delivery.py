@@ -324,16 +324,17 @@ def _shares(sent: list[Sent], following: dict[str, list[AgendaItem]]) -> list[li
 def _record(work: Work, sent: Sent) -> str | None:
     """Says which subscription is to be given up for it."""
     delivery = work.hold(Delivery, _delivery_id(sent.item.subject_id))
-    if not _is_due(delivery, sent.item.subject_id):
-        return None  # It was sent again meanwhile, and what comes of that counts.
-    parcel, answered = sent.parcel, sent.answered
+    due, parcel, answered = _is_due(delivery, sent.item.subject_id), sent.parcel, sent.answered
     if parcel is None or answered is None:
-        work.change(delivery, state=DeliveryState.STOPPED)
+        if due:
+            work.change(delivery, state=DeliveryState.STOPPED)
         return None
     log.note(
         work, delivery.id, parcel.url, parcel.headers, status_code=answered.status,
         answer=answered.body, failure=answered.failure, milliseconds=answered.milliseconds,
     )  # fmt: skip
+    if not due:
+        return None  # It was sent again meanwhile, and what comes of that counts.
     attempts, waits = delivery.attempts + 1, work.policy.webhook_waits
     if answered.status == WELL:
         state = DeliveryState.DELIVERED

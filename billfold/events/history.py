@@ -74,9 +74,14 @@ def resend_missed(
             "after": after,
         },
     )  # fmt: skip
-    missed = [each.id for each in found if each.state is not DeliveryState.DELIVERED]
-    sent = sum(outbox.send_again(work, each, subscription) for each in work.hold_all(Delivery, missed))
+    some = work.hold_all(Delivery, [each.id for each in found if not _taken(each)])
+    missed = [each for each in some if not _taken(each)]  # Until they were held, some may have been.
+    sent = sum(outbox.send_again(work, each, subscription) for each in missed)
     return Resent(sent, found[-1].id if len(found) == AT_ONCE else "")
+
+
+def _taken(delivery: Delivery) -> bool:
+    return delivery.state is DeliveryState.DELIVERED
 
 
 async def resend_all_missed(

@@ -102,9 +102,9 @@ def send_one(
 
 
 def send_again(work: Work, delivery: Delivery, subscription: Subscription) -> bool:
-    """Another round under the same event id, at once, also of what waits for its next attempt; what has
-    had none in its round yet is left alone, which is said. The delivery is held, and the subscription
-    enabled."""
+    """Another round under the same event id, at once: also of what waits for its next attempt, or is
+    just having it. What has had none in its round yet is left alone, which is said. The delivery is
+    held, and the subscription enabled."""
     assert subscription.enabled, "nothing is sent to a subscription that is disabled"
     pending = delivery.state is DeliveryState.PENDING and delivery.spell == subscription.spell
     if pending and delivery.attempts == 0:

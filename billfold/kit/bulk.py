@@ -14,7 +14,8 @@ def all_or_none(
 ) -> list[Done]:
     """Do every item, so that every fault is found; then refuse them all if one was refused.
 
-    With `name` each problem begins with the name of its item and " : "."""
+    With `name` each problem begins with the name of its item and " : "; one about a field has a path,
+    which begins with the name."""
     done: list[Done] = []
     guilty: list[tuple[Problem, str]] = []
     innocent: list[Item] = []

@@ -79,7 +79,7 @@ class Ids:
         self._random = Random(seed)
         # Started anywhere, so that two processes in one millisecond do not count in step.
         self._count = count(self._random.randrange(len(_THREE)))
-        self._numbers = count(self._random.randrange(10**7))
+        self._numbers = count(self._random.randrange(10**8))
         # Together, because threads share them.
         self._time: tuple[datetime | None, str] = (None, "")
         self._uuid_time: tuple[datetime | None, str] = (None, "")
@@ -115,8 +115,9 @@ class Ids:
         return f"{chance:06d}"
 
     def number(self, digits: int) -> int:
-        """One after the other, from anywhere: none comes again soon, and new rows lie side by side."""
-        return next(self._numbers) % 10**digits
+        """One after the other, from anywhere, beginning anew behind the last one of so many digits: of
+        one process none comes again soon, and new rows lie side by side."""
+        return 1 + next(self._numbers) % (10**digits - 1)
 
     def letters(self, length: int) -> str:
         return self._random.randbytes(length).translate(_LETTERS).decode()

@@ -10,6 +10,7 @@ import hmac
 import re
 import string
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
@@ -99,7 +100,7 @@ class Cursor(msgspec.Struct, array_like=True):
 def moment(text: str) -> datetime:
     """All five forms of the contract; a raw plus in a query string arrives as a blank. A day begins in
     the business' time zone, a time without a zone is UTC's (`common.yaml`, dates_and_times)."""
-    if len(text) == len("yyyy-mm-dd"):
+    with suppress(ValueError):
         return calendar.at(date.fromisoformat(text), 0)
     found = datetime.fromisoformat(text.replace(" ", "+"))
     return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)

@@ -184,12 +184,12 @@ def create_bill(
         funding_cents=rates.in_dollars(amount_cents, rate), currency=vendor.bill_currency,
         exchange_rate=rate, **details,
     )  # fmt: skip
-    taken[vendor.id, number] = bill.id
     for place, line in enumerate(lines):
         if line.id is not None:
             raise Refusal(NOT_POSSIBLE, f"billLineItems[{place}].id: a new bill has new lines")
         work.add(BillLine, bill_id=bill.id, place=place, **_booked(line.fields))
     vendors.owe(work, vendor, amount_cents)
+    taken[vendor.id, number] = bill.id
     work.tell("bill.created", bill)
     return bill
 

@@ -93,9 +93,9 @@ class AdditionalInfoRequest(Wire):
 
 class AutoPayRequest(Wire):
     enabled: bool | None | UnsetType = UNSET
-    bank_account_id: Short | None = None
-    max_amount: Decimal | None = None
-    days_before_due_date: Days | None = None
+    bank_account_id: Short | None | UnsetType = UNSET
+    max_amount: Decimal | None | UnsetType = UNSET
+    days_before_due_date: Days | None | UnsetType = UNSET
 
 
 class VendorRequest(Wire):
