@@ -338,7 +338,7 @@ def test_the_history_of_a_subscription(callers, receiver):
 @pytest.mark.parametrize(
     "query",
     [
-        {"max": 0}, {"max": 101}, {"max": "x"}, {"createdTimeFrom": "yesterday"},
+        {"max": 0}, {"max": 101}, {"max": "x"}, {"max": "1e1"}, {"createdTimeFrom": "yesterday"},
         {"createdTimeTo": "2027-13-01T00:00:00Z"}, {"nextPage": "forged"}, {"entityId": '"'},
     ],
 )  # fmt: skip

@@ -216,10 +216,15 @@ _untyped = msgspec.json.Decoder(float_hook=_number).decode
 def read_query(
     kind: type[Query], asked: dict[str, str], refusal: Callable[[list[Fault]], Refusal] = all_faults
 ):
+    """A query string as what it must be; every fault is named."""
     try:
-        return msgspec.convert(asked, kind, strict=False)
+        read = msgspec.convert(asked, kind, strict=False)
     except msgspec.ValidationError as error:
         raise refusal(list(faults(asked, kind)) or [_first(error)]) from None
+    whole = [name for name, field in _by_name(kind).items() if _plain(field.type) is int]
+    if odd := [name for name in whole if not asked.get(name, "0").isdigit()]:
+        raise refusal([(name, "an instance of int could not be constructed") for name in odd])
+    return read
 
 
 def faults(value: Any, kind: Any, path: str = "") -> Iterator[Fault]:
