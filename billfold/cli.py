@@ -169,24 +169,25 @@ def migrate(data: Data = None, database: Database = None) -> None:
     _migrate(place(settings), settings.database_url)
     there = place_of(settings.database_url)
     for name in asked(lambda: migrations.environments(settings.database_url)):
-        if name != settings.first:
-            url = there.beside(name)
+        if name == settings.first:
+            continue
+        url = there.beside(name)
+        try:
             if not asked(partial(there.exists, url)):
-                raise Unusable(f"environment {name}: its database is gone: restore it, or remove it")
+                raise Unusable("its database is gone: restore it, or remove it")
             _migrate(f"environment {name}", url)
+        except Unusable as trouble:
+            raise Unusable(f"environment {name}: {trouble}") from None
 
 
 def _migrate(what: str, url: str) -> None:
     from billfold import migrations
 
-    try:
-        before = asked(lambda: migrations.known_revision(url))
-        if before == migrations.HEAD:
-            print(f"{what} has schema {before} already")
-            return
-        asked(lambda: migrations.migrate(url))
-    except Unusable as trouble:
-        raise Unusable(f"{what}: {trouble}") from None
+    before = asked(lambda: migrations.known_revision(url))
+    if before == migrations.HEAD:
+        print(f"{what} has schema {before} already")
+        return
+    asked(lambda: migrations.migrate(url))
     print(f"{what}: schema {before or 'none'} -> {migrations.HEAD}")
 
 

@@ -113,7 +113,7 @@ async def remove(host: Host, name: str) -> None:
     Raises NO_ENVIRONMENT, and BDC_1143 (422) for one that must stay."""
     made = (await host.found(name)).created_time
     if name == host.settings.first:
-        raise Refusal(NOT_POSSIBLE, "name: the first environment goes with its data")
+        raise Refusal(NOT_POSSIBLE, "the first environment goes with its data")
     if heirs := host.heirs(name):
         raise Refusal(NOT_POSSIBLE, f"clients of {', '.join(heirs)} are told to go on here")
 

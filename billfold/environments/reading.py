@@ -6,14 +6,8 @@ from contextlib import asynccontextmanager
 
 from billfold import migrations
 from billfold.environments.host import Host
-from billfold.kit.environment import CLOCK_ID, Environment, StoredClock, check_data
+from billfold.kit.environment import Environment, check_data
 from billfold.kit.errors import Unusable
-from billfold.kit.work import Work
-
-UNREADY = (
-    "this data is just being made or upgraded, or an older Billfold serves it: try again, or stop the"
-    " server"
-)
 
 
 @asynccontextmanager
@@ -33,16 +27,13 @@ async def beside_a_server(host: Host, name: str | None) -> AsyncIterator[Environ
 @asynccontextmanager
 async def _opened(environment: Environment, url: str) -> AsyncIterator[Environment]:
     if await asyncio.to_thread(migrations.known_revision, url) != migrations.HEAD:
-        raise Unusable(UNREADY)
+        raise Unusable(
+            "this data is just being made or upgraded, or an older Billfold serves it: try again, or"
+            " stop the server"
+        )
     await environment.database.start()
     try:
-        await environment.read(_check)
+        await environment.read(check_data)
         yield environment
     finally:
         await environment.database.close()
-
-
-def _check(work: Work) -> None:
-    if work.connection.first(StoredClock, id=CLOCK_ID) is None:
-        raise Unusable(UNREADY)
-    check_data(work)

@@ -167,7 +167,8 @@ def _key_check(secrets: Secrets) -> bytes:
 def stored_clock(work: Work) -> StoredClock:
     """The clock as it is stored; the unit of work goes by it."""
     stored = work.connection.first(StoredClock, id=CLOCK_ID)
-    assert stored is not None, "the database has no clock: it was not migrated"
+    if stored is None:
+        raise Unusable("this data has no clock yet: it is just being made, try again")
     work.follow(stored.version, stored.offset_ms, stored.still)
     return stored
 
