@@ -10,6 +10,7 @@ from billfold.access.keys import Key, KeyKind
 from billfold.app import Billfold
 from billfold.events import subscriptions
 from billfold.events.subscriptions import Subscription, Wanted
+from billfold.kit import sqlite
 from billfold.kit.environment import set_clock, stored_clock
 from billfold.kit.errors import NOT_FOUND, Refusal, Unavailable, Unusable
 from billfold.kit.sqlite import GROUP_MAX, CommitFailed, SqliteDatabase
@@ -85,12 +86,29 @@ def test_a_group_runs_again_only_when_who_fails_has_written(sqlite_desk):
     assert keys(sqlite_desk) == {"a", "b", "c", "d"}
 
 
-def test_what_is_ready_together_shares_a_commit(sqlite_desk):
+def test_what_is_ready_together_shares_a_commit(sqlite_desk, monkeypatch):
+    monkeypatch.setattr(sqlite, "GROUP_SECONDS_MAX", 60)
     seen = commits(sqlite_desk)
     at_once(sqlite_desk, *(write_key(str(n)) for n in range(GROUP_MAX)))
     assert len(seen) == 1
     at_once(sqlite_desk, *(write_key(f"x{n}") for n in range(GROUP_MAX + 1)))
     assert len(seen) == 3 and len(keys(sqlite_desk)) == 2 * GROUP_MAX + 1
+
+
+def test_a_group_that_has_run_for_long_leaves_the_others_to_the_next(sqlite_desk, monkeypatch):
+    now = count()
+    monkeypatch.setattr(sqlite, "monotonic", lambda: next(now) / 100)  # Each write takes 10 ms.
+    seen, order = commits(sqlite_desk), []
+
+    def written(number):
+        return lambda work: order.append(number) or write_key(str(number))(work)
+
+    assert at_once(sqlite_desk, *map(written, range(7))) == [str(number) for number in range(7)]
+    assert len(seen) == 3 and order == list(range(7))
+    # One is always done, however long the one before it took.
+    monkeypatch.setattr(sqlite, "GROUP_SECONDS_MAX", 0)
+    assert at_once(sqlite_desk, written(7), refuse, written(8))[::2] == ["7", "8"]
+    assert len(seen) == 6 and len(keys(sqlite_desk)) == 9
 
 
 def test_what_is_there_to_stay_is_looked_for_once(desk, monkeypatch):

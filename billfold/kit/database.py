@@ -280,7 +280,7 @@ def said_by_driver(error: BaseException) -> str:
 def place_of(url: str) -> Place:
     """Where databases like this one lie: of a SQLite file its folder, of PostgreSQL its server."""
     if url.startswith("sqlite:"):
-        from billfold.kit.sqlite import SqlitePlace
+        from billfold.kit.sqlite_place import SqlitePlace
 
         return SqlitePlace(url)
     from billfold.kit.postgres_place import PostgresPlace

@@ -14,11 +14,9 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from functools import lru_cache
 from itertools import chain
 from math import inf
-from pathlib import Path
 from time import monotonic
 from typing import TypeVar
 
@@ -27,11 +25,12 @@ from sqlalchemy.dialects import sqlite
 
 from billfold.kit.database import Connection
 from billfold.kit.errors import Conflict, Unavailable, Unusable
-from billfold.kit.tables import Record, changing
 
 # Older libraries can corrupt a WAL database: sqlite.org/wal.html#the_wal_reset_bug
 SQLITE_VERSION_MIN = (3, 51, 3)
-GROUP_MAX = 64  # Bounds how long one group may keep the loop.
+# While the writes of a group run, nobody else is heard; while they are committed, everybody is.
+GROUP_MAX = 64
+GROUP_SECONDS_MAX = 0.02
 READ_SECONDS_MAX = 1.0
 NEVER = inf
 CACHE_KIB = 8 * 1024
@@ -42,7 +41,6 @@ STATEMENTS_KEPT = 128
 HANDFUL = 8
 # 16 MB of log: pages that many commits touch are copied into the file once for all of them.
 CHECKPOINT_PAGES = 4_000
-COPIED_PAGES = 10_000  # At once, while a database is copied.
 PROGRESS_STEPS = 20_000  # How often a running statement looks at the time.
 
 # Not the request's fault and not ours: a full disk, a broken file, a query out of time.
@@ -116,8 +114,8 @@ class SqliteDatabase:
         self._committer = ThreadPoolExecutor(1, "commit")
         self._idle = asyncio.Event()
         self._idle.set()
-        self.writer = SqliteConnection(_open(self.path, True, self._durable))
-        self.reader = SqliteConnection(_open(self.path, writes=False))
+        self.writer = SqliteConnection(open_driver(self.path, True, self._durable))
+        self.reader = SqliteConnection(open_driver(self.path, writes=False))
         self.reader.driver.set_progress_handler(self._out_of_time, PROGRESS_STEPS)
 
     async def close(self) -> None:
@@ -196,8 +194,15 @@ class SqliteDatabase:
 
     def _run_all(self, group: list, run_one: Callable) -> list[tuple[asyncio.Future, bool, object]]:
         self.writer.execute("BEGIN IMMEDIATE", [])
-        # A client who left before its turn wants nothing any more.
-        return [(answer, *run_one(do)) for answer, do in group if not answer.done()]
+        until = monotonic() + GROUP_SECONDS_MAX
+        done = []
+        for place, (answer, do) in enumerate(group):
+            if place and monotonic() > until:
+                self._group.extendleft(reversed(group[place:]))  # For the next group, ahead of others.
+                break
+            if not answer.done():  # A client who left before its turn wants nothing any more.
+                done.append((answer, *run_one(do)))
+        return done
 
     def _run_among(self, do: Callable) -> tuple[bool, object]:
         driver = self.writer.driver
@@ -251,7 +256,7 @@ class SqliteDatabase:
                 # Nothing is known of this connection any more; what it held is not committed.
                 failure = error
                 self.writer.driver.close()
-                self.writer = SqliteConnection(_open(self.path, True, self._durable))
+                self.writer = SqliteConnection(open_driver(self.path, True, self._durable))
         for answer, well, outcome in done:
             if answer.done():
                 continue  # The client left; its work stays, as if the answer was lost on the way.
@@ -271,92 +276,6 @@ class SqliteDatabase:
         return monotonic() > self._deadline
 
 
-class SqlitePlace:
-    """The folder of the first file; those of other environments lie in one below it."""
-
-    copies_schema = True
-
-    def __init__(self, url: str) -> None:
-        self.folder = _file(url).parent / "environments"
-
-    def beside(self, name: str) -> str:
-        return f"sqlite:{self.folder / name}.db"
-
-    def exists(self, url: str) -> bool:
-        return _file(url).exists()
-
-    def room(self) -> None:
-        return None
-
-    def claim(self, url: str) -> "SqliteClaim":
-        """The folder is one process' alone."""
-        return SqliteClaim(_file(url))
-
-    def copy(self, source: str, url: str) -> None:
-        """The backup API sees one moment, with what is still in the log."""
-        flags = apsw.SQLITE_OPEN_READONLY
-        try:
-            with (
-                closing(apsw.Connection(str(_file(source)), flags=flags)) as here,
-                closing(apsw.Connection(str(_file(url)))) as there,
-                there.backup("main", here, "main") as backup,
-            ):
-                while not backup.done:
-                    backup.step(COPIED_PAGES)
-        except TROUBLE as error:
-            raise Unavailable(str(error)) from error
-
-    def refill(
-        self, source: str, url: str, stays: tuple[type[Record], ...], then: Callable[[Connection], None]
-    ) -> None:
-        try:
-            with closing(_open(str(_file(url)), writes=True)) as driver:
-                driver.execute("PRAGMA foreign_keys=OFF")  # Those of the rows that come hold already.
-                driver.execute("ATTACH ? AS kept", [str(_file(source))])
-                driver.execute("BEGIN IMMEDIATE")
-                for table in changing(stays):
-                    names = ", ".join(f'"{column.name}"' for column in table.columns)
-                    driver.execute(f"DELETE FROM main.{table.name}")
-                    driver.execute(
-                        f"INSERT INTO main.{table.name} ({names}) SELECT {names} FROM kept.{table.name}"
-                    )
-                then(SqliteConnection(driver))
-                driver.execute("COMMIT")
-        except TROUBLE as error:
-            raise Unavailable(str(error)) from error
-
-    def check(self, url: str) -> None:
-        file = _file(url)
-        try:
-            with closing(apsw.Connection(str(file), flags=apsw.SQLITE_OPEN_READWRITE)) as driver:
-                found = "; ".join(said for (said,) in driver.execute("PRAGMA quick_check(1)"))
-        except (apsw.CorruptError, apsw.NotADBError, apsw.CantOpenError) as error:
-            found = str(error)
-        if found != "ok":
-            raise Unusable(f"the file {file.name} is damaged ({found})")
-
-
-class SqliteClaim:
-    def __init__(self, file: Path) -> None:
-        self.file = file
-
-    def create(self) -> None:
-        self.file.parent.mkdir(mode=0o700, exist_ok=True)
-        self.file.touch(mode=0o600)
-
-    def drop(self) -> None:
-        # The file itself goes last: while it is there, so is the database.
-        for end in ("-wal", "-shm", "-journal", ""):
-            self.file.with_name(self.file.name + end).unlink(missing_ok=True)
-
-    def release(self) -> None:
-        """Nobody else was kept from it."""
-
-
-def _file(url: str) -> Path:
-    return Path(url.removeprefix("sqlite:"))
-
-
 def _commit_failed(cause: BaseException) -> CommitFailed:
     failed = CommitFailed(str(cause))
     failed.__cause__ = cause
@@ -365,7 +284,7 @@ def _commit_failed(cause: BaseException) -> CommitFailed:
 
 def _at_length(path: str, begin: str, do: Callable[[Connection], T]) -> T:
     """What grows out of the cache goes to the log on the disk, where it is nothing without a COMMIT."""
-    connection = SqliteConnection(_open(path, writes=begin != "BEGIN"))
+    connection = SqliteConnection(open_driver(path, writes=begin != "BEGIN"))
     try:
         connection.execute(begin, [])
         answer = do(connection)
@@ -379,7 +298,7 @@ def _at_length(path: str, begin: str, do: Callable[[Connection], T]) -> T:
         connection.driver.close()
 
 
-def _open(path: str, writes: bool, durable: bool = True) -> apsw.Connection:
+def open_driver(path: str, writes: bool, durable: bool = True) -> apsw.Connection:
     flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
     connection = apsw.Connection(
         path, flags=flags if writes else apsw.SQLITE_OPEN_READONLY, statementcachesize=STATEMENTS_KEPT
