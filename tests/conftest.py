@@ -12,6 +12,7 @@ import pytest
 
 import tests.receiver
 from billfold import migrations
+from tests.counter import Counter, another_signed_in, signed_in
 from tests.desk import Desk
 from tests.postgres import Copy, database_of, run_sql
 from tests.server import Receiver, Server
@@ -182,3 +183,13 @@ def receiver(desk):
     receiver.url = desk.runner.run(receiver.open())
     yield receiver
     desk.runner.run(receiver.close())
+
+
+@pytest.fixture
+def counter(desk) -> Counter:
+    return signed_in(desk)
+
+
+@pytest.fixture
+def other_counter(desk) -> Counter:
+    return another_signed_in(desk)
