@@ -24,7 +24,7 @@ import apsw
 from sqlalchemy.dialects import sqlite
 
 from billfold.kit.database import Connection
-from billfold.kit.errors import Conflict, Unavailable, Unusable
+from billfold.kit.errors import Conflict, InDoubt, Unavailable, Unusable
 
 # Older libraries can corrupt a WAL database: sqlite.org/wal.html#the_wal_reset_bug
 SQLITE_VERSION_MIN = (3, 51, 3)
@@ -32,6 +32,10 @@ SQLITE_VERSION_MIN = (3, 51, 3)
 GROUP_MAX = 64
 GROUP_SECONDS_MAX = 0.02
 READ_SECONDS_MAX = 1.0
+WRITE_SECONDS_MAX = 5.0
+# How long writes wait for another connection's; in steps, between which the loop turns.
+OTHERS_SECONDS_MAX = 5.0
+OTHERS_PAUSE_SECONDS = 0.02
 NEVER = inf
 CACHE_KIB = 8 * 1024
 # The last ones that ran. The driver looks through them one by one, so many cost each statement time.
@@ -55,6 +59,11 @@ DIALECT = sqlite.dialect(paramstyle="qmark")
 
 class CommitFailed(Unavailable):
     """The group could not be made durable: nothing of it happened."""
+
+
+class CommitInDoubt(CommitFailed, InDoubt):
+    """What the disk has not confirmed is undone here, but may lie in the log whole: whoever opens the
+    file before more is written takes it for committed."""
 
 
 class Entangled(Exception):
@@ -107,6 +116,9 @@ class SqliteDatabase:
         self._group: deque[tuple[asyncio.Future, Callable]] = deque()
         self._running = False
         self._closing = False
+        self._deadline = NEVER
+        self._lost = False
+        self._others_until = NEVER
 
     async def start(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -114,9 +126,15 @@ class SqliteDatabase:
         self._committer = ThreadPoolExecutor(1, "commit")
         self._idle = asyncio.Event()
         self._idle.set()
-        self.writer = SqliteConnection(open_driver(self.path, True, self._durable))
+        self._open_writer()
         self.reader = SqliteConnection(open_driver(self.path, writes=False))
         self.reader.driver.set_progress_handler(self._out_of_time, PROGRESS_STEPS)
+
+    def _open_writer(self) -> None:
+        driver = open_driver(self.path, True, self._durable)
+        driver.set_busy_timeout(0)  # Waiting in it would hold up everybody (`_begins`).
+        driver.set_progress_handler(self._out_of_time, PROGRESS_STEPS)
+        self.writer, self._lost = SqliteConnection(driver), False
 
     async def close(self) -> None:
         """What was accepted is finished; nothing new is accepted."""
@@ -180,20 +198,45 @@ class SqliteDatabase:
             self._loop.call_soon(self._gather, waiting)
 
     def _run_group(self) -> None:
-        group = [self._group.popleft() for _ in range(min(len(self._group), GROUP_MAX))]
+        group: list[tuple[asyncio.Future, Callable]] = []
         try:
+            if not self._begins():
+                self._loop.call_later(OTHERS_PAUSE_SECONDS, self._run_group)
+                return
+            group = self._taken()
             try:
                 done = self._run_all(group, self._run_among)
             except Entangled:
                 self.writer.execute("ROLLBACK", [])
+                self.writer.execute("BEGIN IMMEDIATE", [])
                 done = self._run_all(group, self._run_apart)
         except Exception as failure:
-            self._finish([(answer, False, None) for answer, _ in group], failure)
+            self._finish([(answer, False, None) for answer, _ in group or self._taken()], failure)
         else:
-            self._commit().add_done_callback(lambda commit: self._finish(done, commit.exception()))
+            self._commit().add_done_callback(
+                lambda commit: self._finish(done, commit.exception(), committing=True)
+            )
+
+    def _begins(self) -> bool:
+        """Whether the group's transaction has begun; not while another connection writes. Raises what
+        that says once it has been waited for long enough."""
+        try:
+            if self._lost:
+                self._open_writer()
+            self.writer.execute("BEGIN IMMEDIATE", [])
+        except apsw.BusyError:
+            self._others_until = min(self._others_until, monotonic() + OTHERS_SECONDS_MAX)
+            if monotonic() < self._others_until:
+                return False
+            self._others_until = NEVER
+            raise
+        self._others_until = NEVER
+        return True
+
+    def _taken(self) -> list[tuple[asyncio.Future, Callable]]:
+        return [self._group.popleft() for _ in range(min(len(self._group), GROUP_MAX))]
 
     def _run_all(self, group: list, run_one: Callable) -> list[tuple[asyncio.Future, bool, object]]:
-        self.writer.execute("BEGIN IMMEDIATE", [])
         until = monotonic() + GROUP_SECONDS_MAX
         done = []
         for place, (answer, do) in enumerate(group):
@@ -201,7 +244,9 @@ class SqliteDatabase:
                 self._group.extendleft(reversed(group[place:]))  # For the next group, ahead of others.
                 break
             if not answer.done():  # A client who left before its turn wants nothing any more.
+                self._deadline = monotonic() + WRITE_SECONDS_MAX
                 done.append((answer, *run_one(do)))
+        self._deadline = NEVER
         return done
 
     def _run_among(self, do: Callable) -> tuple[bool, object]:
@@ -247,21 +292,18 @@ class SqliteDatabase:
     def _commit_now(self) -> None:
         self.writer.driver.execute("COMMIT")
 
-    def _finish(self, done: list, failure: BaseException | None) -> None:
+    def _finish(self, done: list, failure: BaseException | None, committing: bool = False) -> None:
         """Answer everyone of the group, then begin the next."""
-        if failure and self.writer.driver.in_transaction:
-            try:
-                self.writer.driver.execute("ROLLBACK")
-            except apsw.Error as error:
-                # Nothing is known of this connection any more; what it held is not committed.
-                failure = error
-                self.writer.driver.close()
-                self.writer = SqliteConnection(open_driver(self.path, True, self._durable))
+        self._deadline = NEVER
+        if failure:
+            self._undo()
+        # A disk that is full takes no commit; one that fails at it may have taken all of it.
+        kind = CommitInDoubt if committing and isinstance(failure, apsw.IOError) else CommitFailed
         for answer, well, outcome in done:
             if answer.done():
                 continue  # The client left; its work stays, as if the answer was lost on the way.
             if failure:
-                answer.set_exception(_commit_failed(failure))
+                answer.set_exception(_because_of(failure, kind))
             elif well:
                 answer.set_result(outcome)
             else:
@@ -272,12 +314,22 @@ class SqliteDatabase:
             self._running = False
             self._idle.set()
 
+    def _undo(self) -> None:
+        """Nothing of a group that has failed is left in the connection, or the next opens another."""
+        try:
+            if self.writer.driver.in_transaction:
+                self.writer.driver.execute("ROLLBACK")
+        except apsw.Error:
+            # Nothing is known of this one any more; what it held is not committed.
+            self.writer.driver.close(True)
+            self._lost = True
+
     def _out_of_time(self) -> bool:
         return monotonic() > self._deadline
 
 
-def _commit_failed(cause: BaseException) -> CommitFailed:
-    failed = CommitFailed(str(cause))
+def _because_of(cause: BaseException, kind: type[CommitFailed]) -> CommitFailed:
+    failed = kind(str(cause))
     failed.__cause__ = cause
     return failed
 
