@@ -204,6 +204,7 @@ class Site:
             ]
 
     async def close(self) -> None:
+        self.environment.database.hurry()
         for task in self._workers:
             task.cancel()
         await asyncio.gather(*self._workers, return_exceptions=True)
@@ -220,7 +221,7 @@ class Site:
         """Whether requests can be served: the database answers."""
         try:
             await self.environment.read(lambda work: work.connection.fetch("SELECT 1", []))
-        except Unavailable:
+        except (Unavailable, asyncio.CancelledError):  # Cancelled by a server that stops.
             return Response("the database does not answer\n", status_code=503)
         return Response("ok\n")
 
@@ -229,7 +230,7 @@ class Site:
             parked, late_seconds = await self.environment.read(
                 lambda work: (agenda_items.parked(work), agenda_items.late_seconds(work))
             )
-        except Unavailable:
+        except (Unavailable, asyncio.CancelledError):
             parked, late_seconds = None, 0.0
         said = self.watch.metrics(parked, late_seconds)
         return Response(said, media_type="text/plain; version=0.0.4")

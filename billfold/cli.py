@@ -162,7 +162,7 @@ def migrate(data: Data = None, database: Database = None) -> None:
     """Bring a database to this version's schema, and those of the environments beside it; back them up
     first."""
     from billfold import migrations
-    from billfold.kit.database import place_of
+    from billfold.kit.database_place import place_of
 
     settings, _ = load(data=data, database=database)
     settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -8,7 +8,7 @@ from contextlib import closing
 import pytest
 
 from billfold import migrations
-from billfold.kit.database import place_of
+from billfold.kit.database_place import place_of
 from billfold.settings import load
 from tests.server import assert_refused, run
 

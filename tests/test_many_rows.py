@@ -26,7 +26,8 @@ from billfold.kit.database import (
     select_among_to_change,
     set_in,
 )
-from billfold.kit.postgres import PostgresConnection, _update_all
+from billfold.kit.postgres import PostgresConnection
+from billfold.kit.postgres_rows import update_all_of
 from billfold.kit.tables import TABLES, Record
 from billfold.payables.bills import BillLine
 from billfold.payables.vendors import Vendor
@@ -166,7 +167,7 @@ def test_what_parts_ids_in_one_text_may_stand_in_one(desk):
     (Vendor, select_among_to_change(Vendor, "id", IN_ONE)),
     (BillLine, select_among(BillLine, "bill_id", IN_ONE)),
     (Vendor, set_in(Vendor, IN_ONE, "name")),
-    (Vendor, _update_all(Vendor, "name")),
+    (Vendor, update_all_of(Vendor, "name")),
     (AgendaItem, delete_from(AgendaItem, IN_ONE)),
     (AgendaItem, agenda._leases(IN_ONE)),
     (AgendaItem, agenda._leasing(IN_ONE)),

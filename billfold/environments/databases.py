@@ -9,7 +9,8 @@ from billfold import migrations
 from billfold.environments import listed
 from billfold.environments.host import Host
 from billfold.environments.listed import Listed, State
-from billfold.kit.database import Claim, open_database
+from billfold.kit.database import open_database
+from billfold.kit.database_place import Claim
 from billfold.kit.environment import CLOCK_ID, StoredClock, check_key
 from billfold.kit.errors import INVALID_VALUE, NOT_POSSIBLE, Refusal, Unavailable, Unusable
 from billfold.kit.work import Work

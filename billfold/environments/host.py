@@ -24,7 +24,8 @@ from billfold.environments import listed
 from billfold.environments.listed import Listed, State
 from billfold.environments.sunset import Sunset, after
 from billfold.kit import agenda_items
-from billfold.kit.database import Claim, place_of, said_by_driver
+from billfold.kit.database import said_by_driver
+from billfold.kit.database_place import Claim, place_of
 from billfold.kit.environment import Environment, stored_clock
 from billfold.kit.errors import (
     NO_ENVIRONMENT,

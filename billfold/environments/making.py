@@ -21,7 +21,8 @@ from billfold.environments.sunset import is_link
 from billfold.events.outbox import DELIVER, Delivery, DeliveryState
 from billfold.events.subscriptions import Subscription
 from billfold.kit.agenda_items import AgendaItem
-from billfold.kit.database import Claim, select_where
+from billfold.kit.database import select_where
+from billfold.kit.database_place import Claim
 from billfold.kit.errors import INVALID_VALUE, NO_ENVIRONMENT, NOT_POSSIBLE, Refusal, Unusable
 from billfold.kit.policy import NAME_RULE, POLICIES, is_name
 from billfold.kit.travel import ENDS

@@ -13,7 +13,8 @@ from billfold.environments.databases import at_rest, clock_of
 from billfold.environments.host import Host
 from billfold.environments.listed import Listed, State
 from billfold.kit import agenda, travel
-from billfold.kit.database import Claim, Connection
+from billfold.kit.database import Connection
+from billfold.kit.database_place import Claim
 from billfold.kit.environment import CLOCK_ID, StoredClock, stored_clock
 from billfold.kit.errors import INVALID_VALUE, NO_SNAPSHOT, Refusal
 from billfold.kit.policy import NAME_RULE, is_name

@@ -11,16 +11,14 @@ import sys
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
-from functools import lru_cache, partial
+from functools import partial
 from math import inf
 from queue import Empty, LifoQueue
 from threading import local
 from time import monotonic
 from typing import TypeVar
 
-import msgspec
 import psycopg
-import sqlalchemy as sa
 from psycopg import pq
 from psycopg.errors import (
     DeadlockDetected,
@@ -29,19 +27,21 @@ from psycopg.errors import (
     error_from_result,
 )
 from psycopg.pq.abc import PGresult
-from sqlalchemy.dialects.postgresql import psycopg as psycopg_dialect
 
-from billfold.kit.database import BETWEEN, IN_ONE, SPLIT_AT, STATEMENTS_MAX, Connection
+from billfold.kit.database import BETWEEN, IN_ONE, Connection
 from billfold.kit.errors import Conflict, InDoubt, Unavailable
 from billfold.kit.policy import Limits
-from billfold.kit.tables import Document, Record
+from billfold.kit.postgres_rows import DIALECT, FEW, as_json, insert_all, update_all_of
 
 ATTEMPTS_MAX = 4
 PREPARED_MAX = 1_000
 # How long a statement may go unanswered beyond its own time: then nobody is there any more.
 SILENCE_SECONDS = 3
 QUEUE_SECONDS_MAX = 10.0
+# How long a server that stops waits for what still runs.
+LAST_SECONDS = 2.0
 NEVER = inf
+STOPPING = "the database is stopping here"
 # After how long a thread that has the server's answer asks the one that runs for its turn. Python's
 # own five milliseconds, after each of some ten statements, are more than the statements take.
 TURN_SECONDS = 0.001
@@ -53,6 +53,8 @@ BEGIN_WRITE = b"BEGIN ISOLATION LEVEL READ COMMITTED"
 # The disk is not waited for; whoever commits after it and waits takes it along.
 BEGIN_HASTY = BEGIN_WRITE + b"; SET LOCAL synchronous_commit = off"
 
+# A process that is lost with its machine is noticed within a minute, and keeps no connection.
+ALIVE = "-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
 # A statement that reads everything takes long, and between two of them a file is read.
 PATIENT = "-c statement_timeout=0 -c idle_in_transaction_session_timeout=0"
 
@@ -61,55 +63,6 @@ PATIENT = "-c statement_timeout=0 -c idle_in_transaction_session_timeout=0"
 TROUBLE = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError)
 
 T = TypeVar("T")
-DIALECT = psycopg_dialect.dialect(paramstyle="format")
-
-
-# An argument is what costs, to the driver and to the server: many ids are one text, and many rows one
-# JSON text, as msgspec writes them. For no more than a few that saves nothing.
-FEW = 8
-
-
-def _json(rows: list) -> str:
-    return msgspec.json.encode(rows).decode()
-
-
-@lru_cache(STATEMENTS_MAX)
-def _insert_all(record: type[Record]) -> str:
-    columns = record.table.columns
-    given, taken = zip(*map(_in_json, columns), strict=True)
-    return (
-        f"INSERT INTO {record.table.name} ({', '.join(map(_name, columns))})"
-        f" SELECT {', '.join(taken)} FROM json_to_recordset(%s) AS row({', '.join(given)})"
-    )
-
-
-@lru_cache(STATEMENTS_MAX)
-def _update_all(record: type[Record], *names: str) -> str:
-    """By the ids too: of a function PostgreSQL expects a hundred rows, and may read the whole table to
-    find them."""
-    columns = [record.c[name] for name in names]
-    given, taken = zip(*map(_in_json, (record.c.id, *columns)), strict=True)
-    changes = map("{} = {}".format, map(_name, columns), taken[1:])
-    return (
-        f"UPDATE {record.table.name} AS old SET {', '.join(changes)}"
-        f" FROM json_to_recordset(%s) AS row({', '.join(given)})"
-        " WHERE old.id = row.id"
-        f" AND old.id = ANY((SELECT string_to_array(%s, {SPLIT_AT}))::text[])"
-    )
-
-
-def _in_json(column: sa.Column) -> tuple[str, str]:
-    """What a column's value is in JSON, and how it becomes what is kept."""
-    name = _name(column)
-    if isinstance(column.type, sa.LargeBinary):
-        return f"{name} text", f"decode(row.{name}, 'base64')"
-    if isinstance(column.type, Document):
-        return f"{name} json", f"row.{name}::text"
-    return f"{name} {column.type.compile(DIALECT)}", f"row.{name}"
-
-
-def _name(column: sa.Column) -> str:
-    return DIALECT.identifier_preparer.quote(column.name)
 
 
 class PostgresConnection(Connection):
@@ -137,7 +90,7 @@ class PostgresConnection(Connection):
 
     def insert(self, record, rows):
         if len(rows) > FEW:
-            self.execute(_insert_all(record), [_json(rows)])
+            self.execute(insert_all(record), [as_json(rows)])
         else:
             super().insert(record, rows)
 
@@ -145,10 +98,10 @@ class PostgresConnection(Connection):
         if len(rows) <= FEW:
             return super().update_all(record, names, rows)
         ids = [row["id"] for row in rows]
-        if len({_json([row[name] for name in names]) for row in rows}) == 1:
+        if len({as_json([row[name] for name in names]) for row in rows}) == 1:
             self.set_all(record, ids, {name: rows[0][name] for name in names})
         else:
-            self.execute(_update_all(record, *names), [_json(rows), BETWEEN.join(ids)])
+            self.execute(update_all_of(record, *names), [as_json(rows), BETWEEN.join(ids)])
 
     def execute_many(self, text, rows):
         self.asked = monotonic()
@@ -231,19 +184,33 @@ class PostgresDatabase:
         self._mine = local()
         self._idle: LifoQueue[PostgresConnection] = LifoQueue()
         self._open: set[PostgresConnection] = set()
+        self._last: asyncio.TimerHandle | None = None
+        self._over = False
 
     async def start(self) -> None:
         sys.setswitchinterval(min(sys.getswitchinterval(), TURN_SECONDS))
         self._loop = asyncio.get_running_loop()
         self._threads = ThreadPoolExecutor(self.limits.connections, "unit")
         self._watcher = asyncio.create_task(self._watch())
+        self._over = False
 
     async def close(self) -> None:
         """What was accepted is finished; nothing new is accepted."""
         await asyncio.to_thread(self._threads.shutdown)
         self._watcher.cancel()
+        if self._last:
+            self._last.cancel()
         for connection in self._open:
             connection.driver.close()
+
+    def hurry(self) -> None:
+        self._last = self._loop.call_later(LAST_SECONDS, self._give_up)
+
+    def _give_up(self) -> None:
+        self._over = True
+        for connection in list(self._open):
+            if connection.asked != NEVER:
+                connection.cut()
 
     def glance(self, do: Callable[[Connection], T]) -> Awaitable[T]:
         return self._in_thread(self._glance, do)
@@ -258,7 +225,7 @@ class PostgresDatabase:
         try:
             return self._loop.run_in_executor(self._threads, self._unit, way, do, monotonic())
         except RuntimeError:  # The threads have ended.
-            raise Unavailable("the database is stopping here") from None
+            raise Unavailable(STOPPING) from None
 
     async def read_at_length(self, do: Callable[[Connection], T]) -> T:
         return await asyncio.to_thread(self._at_length, BEGIN_READ, do)
@@ -290,6 +257,7 @@ class PostgresDatabase:
     def _unit(self, way: Callable, do: Callable[[Connection], T], waits_since: float) -> T:
         if monotonic() - waits_since > QUEUE_SECONDS_MAX:
             raise Unavailable("all connections to the database were taken for too long")
+        self._check_open()
         try:
             return way(do)
         except TROUBLE as error:
@@ -342,16 +310,27 @@ class PostgresDatabase:
                     return self._use(self._idle.get(timeout=self.limits.connect_seconds))
             raise
 
+    def _check_open(self) -> None:
+        if self._over:
+            raise Unavailable(STOPPING)
+
     def _connect(self) -> PostgresConnection:
         self._give_back()
-        driver = self._dial(f"-c statement_timeout={self.limits.statement_seconds}s")
+        self._check_open()
+        statement = self.limits.statement_seconds
+        # What a unit does between two statements takes no time: one that says nothing is nobody's, and
+        # holds its locks.
+        idle = statement + SILENCE_SECONDS
+        driver = self._dial(
+            f"-c statement_timeout={statement}s -c idle_in_transaction_session_timeout={idle}s"
+        )
         connection = PostgresConnection(driver)
         self._open.add(connection)
         return self._use(connection)
 
     def _dial(self, more: str) -> psycopg.Connection:
         limits = self.limits
-        options = f"-c timezone=UTC {more} -c lock_timeout={limits.lock_seconds}s"
+        options = f"-c timezone=UTC {more} -c lock_timeout={limits.lock_seconds}s {ALIVE}"
         if not limits.durable:
             options += " -c synchronous_commit=off"
         driver = psycopg.connect(

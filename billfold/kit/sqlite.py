@@ -136,6 +136,9 @@ class SqliteDatabase:
         driver.set_progress_handler(self._out_of_time, PROGRESS_STEPS)
         self.writer, self._lost = SqliteConnection(driver), False
 
+    def hurry(self) -> None:
+        """Nothing takes long here (`WRITE_SECONDS_MAX`)."""
+
     async def close(self) -> None:
         """What was accepted is finished; nothing new is accepted."""
         self._closing = True

@@ -15,7 +15,8 @@ import pytest
 
 from billfold import demo_world
 from billfold.environments.snapshots import STAYS
-from billfold.kit import database, sqlite
+from billfold.kit import sqlite_place
+from billfold.kit.database_place import place_of as database_place
 from billfold.kit.tables import metadata
 from tests.desk import V3, bill_of, vendor_of
 from tests.proof import LONG
@@ -168,7 +169,7 @@ def test_what_dies_in_the_middle_is_done_or_not_begun(database_url, folder, figu
 def dies_in_a_refill(source: str, url: str, at: int) -> None:
     """A process that is killed before its statement of this number."""
     numbers = itertools.count()
-    opened = sqlite._open
+    opened = sqlite_place.open_driver
 
     def counting(*arguments, **options) -> apsw.Connection:
         driver = opened(*arguments, **options)
@@ -181,8 +182,8 @@ def dies_in_a_refill(source: str, url: str, at: int) -> None:
         driver.exec_trace = look
         return driver
 
-    sqlite._open = counting
-    database.place_of(url).refill(source, url, STAYS, lambda connection: None)
+    sqlite_place.open_driver = counting
+    database_place(url).refill(source, url, STAYS, lambda connection: None)
 
 
 def everything(url: str) -> dict[str, list[tuple]]:
@@ -197,7 +198,7 @@ def test_a_restore_that_dies_before_any_of_its_statements_has_not_happened(
     sqlite_url, folder, tmp_path
 ):
     kept = f"sqlite:{tmp_path / 'kept.db'}"
-    database.place_of(sqlite_url).copy(sqlite_url, kept)
+    database_place(sqlite_url).copy(sqlite_url, kept)
     server = Server(folder)
     try:
         server.signs_in()
