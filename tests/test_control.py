@@ -3,6 +3,7 @@
 import asyncio
 import time
 from datetime import timedelta
+from itertools import count
 
 import httpx2
 import pytest
@@ -12,7 +13,7 @@ from billfold.app import Billfold, check
 from billfold.kit import agenda, travel
 from billfold.kit.agenda_items import AgendaItem
 from billfold.kit.clock import real, stamp
-from billfold.kit.environment import set_clock
+from billfold.kit.environment import set_clock, stored_clock
 from billfold.kit.errors import Unavailable, Unusable
 from billfold.kit.work import Caller
 from billfold.settings import Settings
@@ -129,6 +130,61 @@ def test_a_jump_whose_process_died_is_finished_by_the_next(database_url, open_de
     steps.plan(30)
     second.runner.run(travel.resume(second.environment))
     assert second.now() == until and steps.ran == [("30", 30.0)]
+
+
+def test_time_goes_back_for_nobody_who_was_held_up(database_url, open_desk):
+    """A machine that slept in a jump, which another process has finished since and gone far beyond."""
+    first, second = open_desk(database_url), open_desk(database_url, start=None)
+    held, woken = asyncio.Event(), asyncio.Event()
+
+    async def slow(environment, item):
+        held.set()
+        await woken.wait()
+        await environment.write(lambda work: agenda.finish(work, item), item.caller)
+
+    first.environment.handlers["test.step"] = slow
+    Steps(second).plan(30)
+
+    async def story():
+        jump = asyncio.create_task(travel.by(first.environment, timedelta(minutes=1)))
+        await held.wait()
+
+        def leases_run_out(work):
+            agenda.free_all(work.connection)
+            set_clock(work, walk_lease=real())
+
+        await second.environment.write(leases_run_out)
+        await travel.by(second.environment, timedelta(days=10))
+        woken.set()
+        return await jump
+
+    journey = first.runner.run(story())
+    reached = START + timedelta(days=10, seconds=30)
+    assert first.now() == second.now() == journey.now == reached
+    assert second.reads(stored_clock).walking_to is None
+
+
+@pytest.mark.parametrize("failing, reached", [(1, None), (2, 0), (4, 10)])
+def test_a_jump_that_meets_trouble_says_whether_it_was_begun(sqlite_desk, failing, reached):
+    """One of its commits fails; what was begun is finished by whoever looks next."""
+    desk, commits = sqlite_desk, count(1)
+    steps = Steps(desk)
+    steps.plan(*STEPS)
+    writer = desk.environment.database.writer.driver
+    writer.set_commit_hook(lambda: next(commits) == failing)
+    answer = desk.answer("POST", CLOCK, {"advance": {"minutes": 1}}, session="")
+    writer.set_commit_hook(None)
+    begun = reached is not None
+    assert answer.status_code == 503 and answer.headers["retry-after"]
+    assert ("not known whether" if begun else "nothing was changed") in answer.text
+    assert desk.now() == START + timedelta(seconds=reached or 0)
+    assert ("walkingTo" in desk.call("GET", CLOCK)) is begun
+    began = time.monotonic()
+    desk.runner.run(travel.resume(desk.environment))
+    assert time.monotonic() - began < 5
+    assert desk.now() == START + timedelta(minutes=begun)
+    # Undone, an item is done again.
+    assert list(dict.fromkeys(name for name, _ in steps.ran)) == ["10", "20", "25", "30"] * begun
 
 
 def test_one_that_fails_again_and_again_is_parked_and_holds_up_nobody(desk, monkeypatch, caplog):

@@ -8,8 +8,10 @@ of a row is held over a jump: requests, also those a receiver sends back meanwhi
 import asyncio
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from billfold.kit import agenda, agenda_items
@@ -22,7 +24,7 @@ from billfold.kit.environment import (
     set_clock,
     stored_clock,
 )
-from billfold.kit.errors import INVALID_VALUE, Refusal
+from billfold.kit.errors import INVALID_VALUE, InDoubt, Refusal, Unavailable
 from billfold.kit.work import Work
 
 # Deliveries of one moment wait for their receivers side by side; all else happens one by one.
@@ -37,6 +39,19 @@ OTHERS_PAUSE_SECONDS = 0.05
 OTHERS_SECONDS_MAX = 90
 # Renewed whenever something is taken; longer than any delivery may take.
 WALK_LEASE = timedelta(seconds=30)
+
+
+class TakenOver(Exception):
+    """The lease of this walk ran out, as when its machine slept: whoever came next has gone on with it,
+    and time may be far beyond."""
+
+
+@dataclass
+class Walk:
+    """A jump on its way: where it leads, and the lease by which it is known as this one's."""
+
+    until: datetime
+    lease: datetime
 
 
 @dataclass
@@ -93,34 +108,52 @@ async def _walk(
 ) -> Journey:
     """One jump after the other, also of several processes: each waits until nobody else walks.
 
-    `frozen` says whether the clock stands in the end; None: as before."""
+    `frozen` says whether the clock stands in the end; None: as before. Raises InDoubt where it was
+    begun and has met trouble: it is finished by whoever looks next."""
     async with environment.journeys:
         # A jump that was left behind is finished on the way: it lies before this one.
-        until = await _turn(environment, target)
-        journey = Journey(until)
-        while items := await _take(environment, until):
+        walk = await _turn(environment, target)
+        journey = Journey(walk.until)
+        try:
+            while not await _arrives(environment, walk, journey, frozen):
+                # Whoever has taken it over may leave it again.
+                walk = await _turn(environment, lambda work: work.now)
+                journey.now = walk.until
+        except Unavailable as trouble:
+            with suppress(Unavailable, TakenOver):
+                await environment.write(partial(_leave, walk=walk))
+            raise InDoubt(f"the clock is on its way to {stamp(walk.until)}") from trouble
+        return journey
+
+
+async def _turn(environment: Environment, target: Callable[[Work], datetime]) -> Walk:
+    while True:
+        walk = await environment.write(lambda work: _begin(work, target))
+        if walk is not None:
+            return walk
+        await asyncio.sleep(OTHERS_PAUSE_SECONDS)
+
+
+async def _arrives(environment: Environment, walk: Walk, journey: Journey, frozen: bool | None) -> bool:
+    """Go there; False when another process goes on with it."""
+    try:
+        await environment.read(stored_clock)
+        while items := await _take(environment, walk):
             for item in items:
                 if item.kind != SIDE_BY_SIDE:
                     await _do(environment, journey, item)
             deliveries = (item for item in items if item.kind == SIDE_BY_SIDE)
             await asyncio.gather(*(_do(environment, journey, item) for item in deliveries))
             assert journey.done.total() < ITEMS_MAX, "the agenda feeds itself"
-        await environment.write(lambda work: _arrive(work, until, frozen))
-        await environment.read(stored_clock)
-        return journey
+        await environment.write(partial(_arrive, walk=walk, frozen=frozen))
+    except TakenOver:
+        return False
+    await environment.read(stored_clock)
+    return True
 
 
-async def _turn(environment: Environment, target: Callable[[Work], datetime]) -> datetime:
-    while True:
-        until = await environment.write(lambda work: _begin(work, target))
-        await environment.read(stored_clock)
-        if until is not None:
-            return until
-        await asyncio.sleep(OTHERS_PAUSE_SECONDS)
-
-
-def _begin(work: Work, target: Callable[[Work], datetime]) -> datetime | None:
-    """Where the jump leads; None while another process walks."""
+def _begin(work: Work, target: Callable[[Work], datetime]) -> Walk | None:
+    """None while another process walks."""
     stored = held_clock(work)
     if stored.walking_to and not _is_orphan(stored):
         return None
@@ -132,29 +165,52 @@ def _begin(work: Work, target: Callable[[Work], datetime]) -> datetime | None:
         raise Refusal(INVALID_VALUE, f"time goes to {stamp(ENDS)} at most")
     if until < work.now:
         raise Refusal(INVALID_VALUE, f"time only goes forward, and it is {stamp(work.now)}")
-    until = max(until, stored.walking_to or until)
-    set_clock(work, still=work.now, walking_to=until, walk_lease=real() + WALK_LEASE)
-    return until
+    walk = Walk(max(until, stored.walking_to or until), _lease())
+    set_clock(work, still=work.now, walking_to=walk.until, walk_lease=walk.lease)
+    return walk
 
 
-def _arrive(work: Work, until: datetime, frozen: bool | None) -> None:
-    if frozen is None:
-        frozen = held_clock(work).frozen
-    standing = _standing(until, frozen)
-    set_clock(work, frozen=frozen, walking_to=None, walk_lease=None, **standing)
+def _lease() -> datetime:
+    """In whole milliseconds, as it comes back. Of two walks the later one's is later: it begins when
+    the other's is over."""
+    until = real() + WALK_LEASE
+    return until.replace(microsecond=until.microsecond // 1000 * 1000)
+
+
+def _held_by(work: Work, walk: Walk) -> StoredClock:
+    """The clock, to be moved on; raises TakenOver where another walk moves it."""
+    stored = held_clock(work)
+    if stored.walk_lease != walk.lease:
+        raise TakenOver
+    return stored
+
+
+def _arrive(work: Work, walk: Walk, frozen: bool | None) -> None:
+    stored = _held_by(work, walk)
+    standing = _standing(walk.until, stored.frozen if frozen is None else frozen)
+    set_clock(work, walking_to=None, walk_lease=None, **standing)
+
+
+def _leave(work: Work, walk: Walk) -> None:
+    """Nobody need wait until the lease is over."""
+    _held_by(work, walk)
+    set_clock(work, walk_lease=None)
 
 
 def _is_orphan(stored: StoredClock) -> bool:
     return stored.walking_to is not None and (stored.walk_lease or real()) <= real()
 
 
-async def _take(environment: Environment, until: datetime) -> list[AgendaItem]:
+async def _take(environment: Environment, walk: Walk) -> list[AgendaItem]:
     """What comes next and is of one moment, in the order in which it was planned; the clock goes there.
 
     What another worker holds comes first in time as well, so the jump waits for it."""
     waited = 0.0
     while True:
-        items, waiting = await environment.write(lambda work: _take_now(work, until))
+        lease = _lease()
+        items, waiting = await environment.write(partial(_take_now, walk=walk, lease=lease))
+        if items or waiting:
+            walk.lease = lease
         # Only when it is durable does this process go by the new time.
         await environment.read(stored_clock)
         if items or not waiting or waited > OTHERS_SECONDS_MAX:
@@ -163,18 +219,17 @@ async def _take(environment: Environment, until: datetime) -> list[AgendaItem]:
         waited += OTHERS_PAUSE_SECONDS
 
 
-def _take_now(work: Work, until: datetime) -> tuple[list[AgendaItem], bool]:
+def _take_now(work: Work, walk: Walk, lease: datetime) -> tuple[list[AgendaItem], bool]:
     """Also says whether something that is due is in another worker's hands."""
-    held_clock(work)
-    lease = {"walk_lease": real() + WALK_LEASE}
+    _held_by(work, walk)
     due = agenda_items.first_due(work)
-    if due is None or due > until:
+    if due is None or due > walk.until:
         return [], False
     items = agenda.take(work, due, TAKEN_MAX)
     if not items:
-        set_clock(work, **lease)
+        set_clock(work, walk_lease=lease)
         return [], True
-    set_clock(work, still=max(items[0].due, work.now), **lease)
+    set_clock(work, still=max(items[0].due, work.now), walk_lease=lease)
     return items, False
 
 
@@ -187,4 +242,6 @@ async def _do(environment: Environment, journey: Journey, item: AgendaItem) -> N
 
 def _standing(moment: datetime, frozen: bool) -> dict[str, Any]:
     """How a clock that shows this moment is stored."""
-    return {"still": moment} if frozen else {"still": None, "offset_ms": offset_to(moment)}
+    if frozen:
+        return {"frozen": True, "still": moment}
+    return {"frozen": False, "still": None, "offset_ms": offset_to(moment)}
