@@ -27,10 +27,11 @@ from billfold.access import (
 )
 from billfold.books import audit
 from billfold.console.console import Console
-from billfold.door import reference
+from billfold.door import first_line, reference
 from billfold.door.arrival import Arrival
 from billfold.door.door import Door, Paths
 from billfold.door.https import OnlyHttps
+from billfold.door.lifespan import Lifespan
 from billfold.door.messenger import Carriers, Messenger
 from billfold.door.openapi import document
 from billfold.door.pages import Pages
@@ -255,7 +256,7 @@ class Billfold:
         # What leads to others than the first by the name that it is asked under.
         names = settings.environment_of.items()
         self._named = {host: name for host, name in names if name != settings.first}
-        self._lifespan = Router(lifespan=self._serving)
+        self._lifespan = Lifespan(lifespan=self._serving)
         self._serve = OnlyHttps(self._route) if settings.trusted_proxy else self._route
 
     async def __call__(self, scope, receive, send) -> None:
@@ -314,7 +315,7 @@ class Billfold:
         await self.first.open()
         await self.host.start()
         keeper = asyncio.create_task(keep(self.host.keep, "the host"))
-        warm = asyncio.create_task(asyncio.to_thread(_warm_up))
+        warm = asyncio.create_task(asyncio.to_thread(first_line.prepare))
         try:
             yield
         finally:
@@ -361,26 +362,6 @@ def _adding(headers: list[tuple[bytes, bytes]], send: Callable) -> Callable:
         await send(message)
 
     return send_more
-
-
-class _FirstLine(logging.Handler):
-    """A line that comes before the log is set up sets it up."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        from billfold.door import logs
-
-        logs.logger()
-        logging.getLogger(record.name).handle(record)
-
-
-logging.lastResort = _FirstLine(logging.WARNING)
-
-
-def _warm_up() -> None:
-    """What the first log line needs, imported beside the first requests instead of within one."""
-    from billfold.door import logs
-
-    logs.logger()
 
 
 def settle_memory() -> None:

@@ -293,7 +293,7 @@ def _run(billfold: Billfold, listener: socket.socket) -> None:
     settings = billfold.settings
     options: dict[str, Any] = {
         "loop": "uvloop", "http": "billfold.door.packets:OnePacket", "ws": "none",
-        "log_level": "warning", "access_log": False, "server_header": False,
+        "log_config": None, "log_level": "warning", "access_log": False, "server_header": False,
         "timeout_graceful_shutdown": 1.5, "lifespan": "on",
         "forwarded_allow_ips": settings.trusted_proxy or "127.0.0.1",
     }  # fmt: skip
@@ -318,7 +318,10 @@ def _run(billfold: Billfold, listener: socket.socket) -> None:
     # When uvicorn has ended well of a signal it sends it to itself again; that shall be no failure.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with suppress(KeyboardInterrupt):
-        server.run(sockets=[listener])
+        try:
+            server.run(sockets=[listener])
+        except SystemExit:  # It has said why it could not begin.
+            raise typer.Exit(2) from None
 
 
 def _welcome(settings: Settings) -> str:

@@ -13,6 +13,8 @@ import pytest
 
 from billfold import demo_world, migrations
 from billfold.access import roles
+from billfold.app import Billfold
+from billfold.kit.errors import Unavailable
 from tests.desk import LOGIN, V3, vendor_of
 from tests.server import DIRECT, START_SECONDS_MAX, WELCOME_LINES, assert_refused, run, subscribe
 
@@ -304,3 +306,23 @@ def test_a_body_that_comes_in_parts_is_waited_for(serve):
     request = urllib.request.Request(f"{server.base}{V3}/vendors", slowly(), headers)
     with DIRECT.open(request, timeout=START_SECONDS_MAX) as answer:
         assert answer.status == 201 and json.load(answer)["name"] == "Acme"
+
+
+def test_a_start_that_meets_trouble_is_one_sentence_in_the_log(sqlite_desk, monkeypatch):
+    said = []
+
+    async def receive():
+        return {"type": "lifespan.startup"}
+
+    async def send(message):
+        said.append(message)
+
+    async def full(environment):
+        raise Unavailable("database or disk is full")
+
+    monkeypatch.setattr("billfold.app.claim", full)
+    server = Billfold(sqlite_desk.settings)
+    with pytest.raises(Unavailable):
+        sqlite_desk.runner.run(server({"type": "lifespan", "path": ""}, receive, send))
+    sentence = "the database cannot be used: database or disk is full"
+    assert said == [{"type": "lifespan.startup.failed", "message": sentence}]
