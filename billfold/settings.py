@@ -7,7 +7,7 @@ from dataclasses import MISSING, dataclass, fields, replace
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, get_type_hints
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from billfold.kit.addresses import is_address, is_loopback
 from billfold.kit.errors import Unusable
@@ -17,7 +17,23 @@ PREFIX = "BILLFOLD_"
 FILE = "billfold.toml"
 SECRET = {"database", "sms_token", "smtp", "control"}
 CONTROL_CHARACTERS_MIN = 16
+# The least and the most that each number may be.
+BOUNDS = {
+    "port": (0, 65_535),
+    "open_environments": (1, 1_000),
+    "environment_connections": (1, 1_000),
+    "workers": (1, 1_000),
+    "connections": (1, 1_000),
+    "connect_seconds": (1, 3_600),
+    "statement_seconds": (1, 3_600),
+    "lock_seconds": (1, 3_600),
+    "slow_milliseconds": (0, 3_600_000),
+    "seed": (-1, 2**63 - 1),
+    "sign_in_failures": (0, 1_000),
+    "sign_in_pause": (1, 525_600),  # A year.
+}
 # Seconds between two attempts to deliver; more is a day on which nobody is told.
+WAIT = re.compile("[0-9]{1,5}")
 WAIT_MAX = 86_400
 SECOND_FACTORS = ("sms", "totp", "both")
 # Addresses that stand for all of this machine's, and how it finds itself there.
@@ -214,7 +230,7 @@ def _written(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text())
     except FileNotFoundError:
         return {}
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise Unusable(f"{path} cannot be read: {error}") from None
 
 
@@ -224,7 +240,7 @@ def _turn(name: str, value: Any, kind: type, origin: str) -> Any:
             return YES[str(value).lower()]
         if name == "hosts" and isinstance(value, dict):  # A table of the file.
             return ",".join(f"{host}={_plain(found)}" for host, found in value.items())
-        if isinstance(value, dict | list):
+        if isinstance(value, dict | list) or (kind is int and isinstance(value, bool | float)):
             raise ValueError
         return kind(value)
     except (ValueError, KeyError):
@@ -250,18 +266,9 @@ def _check(settings: Settings) -> None:
             "database: not a URL that PostgreSQL reads; in user and password %, @, / and spaces are"
             " written as %25, %40, %2F and %20"
         )
-    if not 0 <= settings.port <= 65535:
-        raise Unusable(f"port must be 0 to 65535, not {settings.port}")
-    if settings.workers < 1:
-        raise Unusable(f"workers must be 1 or more, not {settings.workers}")
-    for name in (
-        "connections", "connect_seconds", "statement_seconds", "lock_seconds", "open_environments",
-        "environment_connections",
-    ):  # fmt: skip
-        if getattr(settings, name) < 1:
-            raise Unusable(f"{name} must be 1 or more, not {getattr(settings, name)}")
-    if settings.sign_in_failures < 0 or settings.sign_in_pause < 1:
-        raise Unusable("sign_in_failures must be 0 or more, sign_in_pause 1 or more")
+    for name, (least, most) in BOUNDS.items():
+        if not least <= (given := getattr(settings, name)) <= most:
+            raise Unusable(f"{name} must be {least} to {most}, not {given}")
     if settings.workers > 1 and not settings.database:
         raise Unusable("SQLite has one writing process: --workers needs --database postgresql://…")
     sandbox = POLICIES[settings.policy].controlled
@@ -272,7 +279,7 @@ def _check(settings: Settings) -> None:
     if settings.mfa_code and not (len(settings.mfa_code) == 6 and settings.mfa_code.isdigit()):
         raise Unusable("mfa_code must be six digits")
     waits = settings.webhook_waits.split(",")
-    if not all(each.isdigit() and each.isascii() and 0 < int(each) <= WAIT_MAX for each in waits):
+    if not all(WAIT.fullmatch(each) and 0 < int(each) <= WAIT_MAX for each in waits):
         raise Unusable("webhook_waits must be seconds from 1 to 86400 with commas between: 2,4,8,16")
     _check_surroundings(settings)
 
@@ -292,9 +299,7 @@ def _is_read(url: str) -> bool:
 
 def _check_surroundings(settings: Settings) -> None:
     """Certificates, proxy, gateway and mail server, as far as their form goes."""
-    public, gateway, mail = (
-        urlsplit(url) for url in (settings.public_url, settings.sms_url, settings.smtp)
-    )
+    public, gateway, mail = (_parts(settings, name) for name in ("public_url", "sms_url", "smtp"))
     whole = public.scheme in ("http", "https") and public.hostname and public.path in ("", "/")
     if settings.public_url and (not whole or public.query or public.username):
         raise Unusable("public_url must be https://host or https://host:port, without a path")
@@ -334,6 +339,16 @@ def _check_surroundings(settings: Settings) -> None:
             ip_network(each.strip())
     except ValueError:
         raise Unusable("trusted_proxy must be an address or a network such as 10.0.0.0/8") from None
+
+
+def _parts(settings: Settings, name: str) -> SplitResult:
+    """Of a URL whose port there is, if it names one."""
+    try:
+        parts = urlsplit(getattr(settings, name))
+        _ = parts.port
+    except ValueError:
+        raise Unusable(f"{name} is no URL: there can be no such host or port") from None
+    return parts
 
 
 def _check_durable(settings: Settings) -> None:

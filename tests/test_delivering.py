@@ -276,7 +276,7 @@ def test_waits_are_as_they_are_set(database_url, open_desk):
     desk.runner.run(receiver.close())
 
 
-@pytest.mark.parametrize("waits", ["", "0", "1,,2", "x", "-1", "86401", "2.5"])
+@pytest.mark.parametrize("waits", ["", "0", "1,,2", "x", "-1", "86401", "2.5", "9" * 5_000])
 def test_waits_that_are_none(waits, monkeypatch, tmp_path):
     monkeypatch.setenv("BILLFOLD_WEBHOOK_WAITS", waits)
     with pytest.raises(Unusable, match="webhook_waits"):

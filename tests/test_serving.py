@@ -8,13 +8,15 @@ import socket
 import threading
 import time
 import urllib.request
+from dataclasses import fields
 
 import pytest
 
 from billfold import demo_world, migrations
 from billfold.access import roles
 from billfold.app import Billfold
-from billfold.kit.errors import Unavailable
+from billfold.kit.errors import Unavailable, Unusable
+from billfold.settings import BOUNDS, Settings, load
 from tests.desk import LOGIN, V3, vendor_of
 from tests.server import DIRECT, START_SECONDS_MAX, WELCOME_LINES, assert_refused, run, subscribe
 
@@ -109,7 +111,7 @@ def test_data_of_another_key_is_refused(serve, place, tmp_path):
     [
         (["--policy", "casino"], ["policy", "casino", "sandbox, production"]),
         (["--workers", "2"], ["--workers", "postgresql://"]),
-        (["--workers", "0"], ["workers must be 1 or more"]),
+        (["--workers", "0"], ["workers must be 1 to 1000, not 0"]),
         (["--port", "70000"], ["port", "70000"]),
         (["--log", "everything"], ["log", "everything"]),
         (["--database", "mysql://db/x"], ["postgresql://"]),
@@ -130,6 +132,8 @@ def test_what_cannot_be_served_is_said_in_one_sentence(tmp_path, options, words)
         ("port = 'none'", ["billfold.toml", "port", "'none'"]),
         ("port = = 1", ["billfold.toml", "cannot be read"]),
         ("worker = 'perhaps'", ["billfold.toml", "worker", "'perhaps'"]),
+        ("workers = 1.5", ["billfold.toml", "workers", "1.5"]),
+        (f"seed = {'9' * 5_000}", ["billfold.toml", "cannot be read"]),
     ],
 )
 def test_a_settings_file_that_is_wrong_is_named(tmp_path, written, words):
@@ -151,6 +155,16 @@ def test_an_environment_that_is_wrong_is_named(tmp_path, variables, words):
     done = run("serve", "--data", tmp_path / "data", *options, **variables)
     assert_refused(done, *words)
     assert "c2hvcnQ=" not in done.stderr
+
+
+@pytest.mark.parametrize("name", [each.name for each in fields(Settings) if each.type is int])
+def test_every_number_has_its_bounds(tmp_path, name):
+    (least, most), where = BOUNDS[name], {"data": str(tmp_path), "database": "postgresql://db/x"}
+    for good in (least, most, getattr(Settings(), name)):
+        load(**where, **{name: good})
+    for wrong in (least - 1, most + 1):
+        with pytest.raises(Unusable, match=f"^{name} must be {least} to {most}, not {wrong}$"):
+            load(**where, **{name: wrong})
 
 
 # Ending
