@@ -37,7 +37,7 @@ WAIT = re.compile("[0-9]{1,5}")
 WAIT_MAX = 86_400
 SECOND_FACTORS = ("sms", "totp", "both")
 # Addresses that stand for all of this machine's, and how it finds itself there.
-EVERYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "[::1]"}
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}
 _LABEL = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 HOST_NAME = re.compile(rf"(?=.{{1,253}}$)({_LABEL}\.)*{_LABEL}")
 VISIBLE = re.compile("[!-~]+")
@@ -259,6 +259,8 @@ def _check(settings: Settings) -> None:
         raise Unusable(f"policy must be one of {', '.join(POLICIES)}, not {settings.policy!r}")
     if settings.log not in ("problems", "requests"):
         raise Unusable(f"log must be problems or requests, not {settings.log!r}")
+    if not settings.host:  # An empty line of a file is no wish to be found by everybody.
+        raise Unusable("host must be an address to listen on: 0.0.0.0 is all of this machine's")
     if settings.database and not settings.database.startswith(("postgresql://", "postgres://")):
         raise Unusable("database must be a postgresql:// URL; without one SQLite is used")
     if settings.database.count("@") > 1 or not _is_read(settings.database):

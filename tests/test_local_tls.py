@@ -182,7 +182,7 @@ def test_settings_that_cannot_be_are_said(given, said):
 
 
 def test_names_that_a_local_authority_vouches_for():
-    assert Settings(host="").certified == Settings(host="::").certified == []
+    assert Settings(host="0.0.0.0").certified == Settings(host="::").certified == []
     settings = Settings(
         host="fe80::1%eth0", hosts=" A.test =stage,b.test", public_url="https://C.test:1"
     )

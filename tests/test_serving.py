@@ -145,6 +145,8 @@ def test_a_settings_file_that_is_wrong_is_named(tmp_path, written, words):
     "variables, words",
     [
         ({"BILLFOLD_PORT": "many"}, ["BILLFOLD_PORT", "many"]),
+        # 0.0.0.0 is wished for; what somebody forgot to fill in is not.
+        ({"BILLFOLD_HOST": ""}, ["host", "0.0.0.0"]),
         ({"BILLFOLD_KEY": "c2hvcnQ="}, ["BILLFOLD_KEY", "32 bytes"]),
         ({"BILLFOLD_MFA_CODE": "12"}, ["mfa_code", "six digits"]),
         ({"BILLFOLD_PUBLIC_URL": "pay.example"}, ["public_url", "https://"]),
