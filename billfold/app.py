@@ -46,7 +46,8 @@ from billfold.events.outbox import DELIVER, write_events
 from billfold.events.payloads_v3 import render
 from billfold.examples import EXAMPLES
 from billfold.funding import bank_accounts_v3
-from billfold.kit import agenda, agenda_items, secrets, travel, worker
+from billfold.installation import secrets_of
+from billfold.kit import agenda, agenda_items, travel, worker
 from billfold.kit.addresses import name_in
 from billfold.kit.database import open_database
 from billfold.kit.environment import Environment, claim, stored_now
@@ -243,7 +244,7 @@ class Billfold:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         policy = settings.policy_of()
-        self.secrets = secrets.load(settings.folder, make=policy.makes_key)
+        self.secrets = secrets_of(settings)
         self.watch = Watch(
             settings.log == "requests", settings.slow_milliseconds / 1000, settings.workers
         )

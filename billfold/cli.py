@@ -162,10 +162,12 @@ def migrate(data: Data = None, database: Database = None) -> None:
     """Bring a database to this version's schema, and those of the environments beside it; back them up
     first."""
     from billfold import migrations
+    from billfold.installation import usable
     from billfold.kit.database_place import place_of
 
     settings, _ = load(data=data, database=database)
-    settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with usable(settings.folder):
+        settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     _migrate(place(settings), settings.database_url)
     there = place_of(settings.database_url)
     for name in asked(lambda: migrations.environments(settings.database_url)):
@@ -247,11 +249,11 @@ def main() -> None:
 
 def _check_production(settings: Settings) -> None:
     """Before anything is made, bound or asked: key, https and a second factor."""
-    from billfold.kit import secrets
+    from billfold.installation import secrets_of
     from billfold.kit.policy import POLICIES
 
     if not POLICIES[settings.policy].makes_key:
-        secrets.load(settings.folder, make=False)
+        secrets_of(settings)
     check_production(settings)
     if settings.certificate:
         from billfold.door import certificates

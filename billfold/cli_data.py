@@ -57,17 +57,12 @@ def prepared(settings: Settings) -> Billfold:
     """Files enough, the data folder, the key and the schema, as they must be before anything is
     served."""
     from billfold import migrations
-    from billfold.kit import secrets
-    from billfold.kit.policy import POLICIES
+    from billfold.installation import secrets_of
 
     open_many_files()
-    try:
-        settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        secrets.load(settings.folder, POLICIES[settings.policy].makes_key)
-    except OSError as error:
-        raise Unusable(f"the data folder {settings.folder} cannot be used: {error}") from None
     if not settings.database:
         claim_folder(settings)
+    asked(lambda: secrets_of(settings))
     if said := asked(lambda: migrations.prepare(settings.database_url)):
         print(f"billfold: {said}", flush=True)
     from billfold.app import Billfold, check
@@ -93,13 +88,18 @@ def open_many_files() -> None:
 
 def claim_folder(settings: Settings) -> None:
     """SQLite has one writing process: a second one on the same folder is refused at its start."""
-    file = open(settings.folder / "billfold.lock", "w")  # noqa: SIM115 - held until the process ends
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        raise Unusable(
-            f"another server is using {settings.folder}: stop it, or choose another --data folder"
-        ) from None
+    from billfold.installation import usable
+
+    folder = settings.folder
+    with usable(folder):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file = open(folder / "billfold.lock", "w")  # noqa: SIM115 - held until the process ends
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Unusable(
+                f"another server is using {folder}: stop it, or choose another --data folder"
+            ) from None
     _kept.append(file)
 
 

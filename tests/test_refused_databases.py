@@ -18,11 +18,9 @@ def of(*commands: list[str]):
 
 
 @pytest.fixture
-def tries(tmp_path):
-    """Runs a command on a database."""
-    return lambda command, url, **more: run(
-        *command, "--data", tmp_path / "data", "--database", url, **more
-    )
+def tries(folder):
+    """Runs a command on a database, with the key of what is in it."""
+    return lambda command, url, **more: run(*command, "--data", folder, "--database", url, **more)
 
 
 @pytest.fixture

@@ -106,6 +106,31 @@ def test_data_of_another_key_is_refused(serve, place, tmp_path):
     serve(*place).signs_in()
 
 
+def test_no_key_is_made_where_there_is_data(serve, place, tmp_path):
+    """It would open nothing, and be kept with the next backup."""
+    serve(*place).stop()
+    key, right = tmp_path / "data" / "billfold.key", tmp_path / "right.key"
+    key.rename(right)
+    again = ["serve", "--data", tmp_path / "data", "--port", "0", *place]
+    for command in (again, ["keys", "list", "--data", tmp_path / "data", *place]):
+        assert_refused(run(*command), "no key", "billfold.key", "sealed with")
+    assert not key.exists()
+    right.rename(key)
+    serve(*place).signs_in()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["serve", "--port", "0"], ["keys", "list"], ["export", "--organization", "008", "--out", "out"]],
+    ids=["serve", "keys", "export"],
+)
+def test_a_data_folder_that_cannot_be_used_is_named(sqlite_url, folder, command):
+    """As where it is another user's, or read only."""
+    (folder / "billfold.lock").mkdir()
+    done = run(*command, "--data", folder)
+    assert_refused(done, f"the data folder {folder} cannot be used: ", "Is a directory", ".lock")
+
+
 @pytest.mark.parametrize(
     "options, words",
     [

@@ -8,6 +8,7 @@ import base64
 import hashlib
 import hmac
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, cached_property
 from pathlib import Path
@@ -59,12 +60,14 @@ class Secrets:
         return hmac.digest(self._key, purpose.encode() + b"\0" + message, "sha256")
 
 
-def load(folder: Path, make: bool) -> Secrets:
-    """The key of BILLFOLD_KEY (base64) or of a file beside the data, which a sandbox makes itself."""
+def load(folder: Path, may_make: Callable[[], bool]) -> Secrets:
+    """The key of BILLFOLD_KEY (base64) or of a file beside the data, which is made where there is none
+    and one may be made."""
     if given := os.environ.get("BILLFOLD_KEY"):
         return Secrets(_read_key(given, "BILLFOLD_KEY"))
     path = folder / KEY_FILE
-    if make and not path.exists():
+    if not path.exists() and may_make():
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Written whole and then named: two processes that start at once use the same key.
         draft = folder / f"{KEY_FILE}.{token_hex(4)}"
         with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
@@ -78,11 +81,14 @@ def load(folder: Path, make: bool) -> Secrets:
         finally:
             draft.unlink()
     if not path.exists():
-        raise Unusable(f"no key: set BILLFOLD_KEY (32 bytes in base64) or put it into {path}")
-    return Secrets(_read_key(path.read_text(), str(path)))
+        raise Unusable(
+            f"no key: set BILLFOLD_KEY (32 bytes in base64) or put it into {path}; data that is there"
+            " already needs the one it was sealed with"
+        )
+    return Secrets(_read_key(path.read_bytes(), str(path)))
 
 
-def _read_key(text: str, where: str) -> bytes:
+def _read_key(text: str | bytes, where: str) -> bytes:
     try:
         key = base64.b64decode(text.strip(), validate=True)
     except ValueError:

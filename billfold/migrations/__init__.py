@@ -80,18 +80,26 @@ def migrate(url: str, to: str = "head") -> None:
         command.upgrade(config, to)
 
 
+def is_begun(url: str) -> bool:
+    """Whether an installation's first database was ever served or filled: it has a clock since then."""
+    return known_revision(url) is not None and bool(_column(url, "SELECT id FROM clocks"))
+
+
 def environments(url: str) -> list[str]:
     """The names of the environments that are listed in an installation's first database."""
-    names = "SELECT id FROM environments WHERE state = 'ACTIVE' ORDER BY id"
+    return _column(url, "SELECT id FROM environments WHERE state = 'ACTIVE' ORDER BY id")
+
+
+def _column(url: str, statement: str) -> list[str]:
     if url.startswith("sqlite:"):
         import apsw
 
         with closing(apsw.Connection(url.removeprefix("sqlite:"))) as connection:
-            return [name for (name,) in connection.execute(names)]
+            return [value for (value,) in connection.execute(statement)]
     import psycopg
 
     with psycopg.connect(url, connect_timeout=5) as server:
-        return [name for (name,) in server.execute(names)]
+        return [value for (value,) in server.execute(statement)]
 
 
 def _sqlite_revision(path: Path) -> str | None:
