@@ -39,8 +39,6 @@ def export_(
     from billfold.carrying import leaving
 
     settings, _ = load(data=data, database=database, policy=policy)
-    if not settings.database and not settings.database_file.exists():
-        raise Unusable(f"there is no data in {settings.folder}: name its folder with --data")
     if out is None and sys.stdout.isatty():
         raise Unusable(f"{SENSITIVE}; write it with --out FILE, or > FILE")
     with _written(out) as file, _progress("export") as seen:
@@ -71,7 +69,10 @@ def import_(
     settings, _ = load(data=data, database=database, policy=policy)
     with _read(from_) as file, _progress("import") as seen:
         arrived = on_data(
-            settings, lambda environment: arriving.take_in(environment, file.readline, seen), env
+            settings,
+            lambda environment: arriving.take_in(environment, file.readline, seen),
+            env,
+            begins=True,
         )
     where = "".join(f" {flag} {value}" for flag, value in (("--env", env), ("--data", data)) if value)
     print(_said(arrived, where))

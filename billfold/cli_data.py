@@ -136,11 +136,12 @@ def asked(do: Callable[[], Any]) -> Any:
 
 def on_data(
     settings: Settings, do: Callable[[Environment], Awaitable[T]], env: str | None = None,
-    reads: bool = False,
+    reads: bool = False, begins: bool = False,
 ) -> T:  # fmt: skip
     """Do something to the data of an environment, the first where none is named, from this process:
     beside a running server on PostgreSQL, and where it only `reads` on SQLite too; else instead of one
-    on SQLite, which has one writing process and says so."""
+    on SQLite, which has one writing process and says so. Where there is none an installation is made
+    only by what `begins` one."""
     settings = replace(settings, worker=False)
     if reads and is_served(settings):
         from billfold.app import Billfold
@@ -148,6 +149,10 @@ def on_data(
 
         there: Opened = partial(beside_a_server, Billfold(settings).host)
     else:
+        if not begins:
+            from billfold.installation import check_begun
+
+            asked(lambda: check_begun(settings))
         there = prepared(settings).data
 
     async def run() -> T:

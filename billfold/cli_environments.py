@@ -42,7 +42,7 @@ def create(
 ) -> None:
     """Make an environment, with a demo world of its own or as a copy of another or of a snapshot."""
     asked = {"name": name, "policy": policy, "from": source, "ephemeral": ephemeral}
-    made = there(url, data, database, first_policy)(
+    made = there(url, data, database, first_policy, begins=True)(
         "POST", ALL, {key: value for key, value in asked.items() if value}
     )
     if as_json:

@@ -131,7 +131,7 @@ def create_key(
             return await _partner(environment, partner, name, partner_user, password)
         return await environment.write(makers[kind])
 
-    made = on_data(settings, make, env)
+    made = on_data(settings, make, env, begins=kind is Kind.APP_KEY)
     if as_json:
         print(json.dumps(made, indent=2))
         return

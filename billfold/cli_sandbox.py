@@ -87,8 +87,11 @@ def _why(status: int, said: bytes) -> str:
         return f"the server answered {status}, which no Billfold sandbox does here"
 
 
-def there(url: str, data: str | None, database: str | None, policy: str | None) -> Callable[..., Any]:
-    """How to ask the control API: of a running sandbox, or the data itself where it is named."""
+def there(
+    url: str, data: str | None, database: str | None, policy: str | None, begins: bool = False
+) -> Callable[..., Any]:
+    """How to ask the control API: of a running sandbox, or the data itself where it is named, which is
+    there unless this `begins` it."""
     if data is None and database is None:
         return Sandbox(url).ask
 
@@ -98,6 +101,7 @@ def there(url: str, data: str | None, database: str | None, policy: str | None) 
 
         settings, _ = load(data=data, database=database, policy=policy)
         said = json.dumps(body).encode()
-        return on_data(settings, lambda environment: by_hand(PATHS, environment, method, path, said))
+        do = lambda environment: by_hand(PATHS, environment, method, path, said)
+        return on_data(settings, do, begins=begins)
 
     return ask

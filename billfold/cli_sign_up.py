@@ -39,7 +39,9 @@ def sign_up(
     number = _phone(settings, phone)
     applicant = Applicant(organization, first_name, last_name, email, number)
     password = new_password("BILLFOLD_PASSWORD", email)
-    made = on_data(settings, lambda environment: make(environment, applicant, password), env)
+    made = on_data(
+        settings, lambda environment: make(environment, applicant, password), env, begins=True
+    )
     shown = {
         "organizationId": made.organization_id, "userId": made.user_id, "username": made.username,
         "devKey": made.developer_key,

@@ -1,4 +1,4 @@
-"""An installation: the key with which its data is sealed, and the folder in which that lies."""
+"""An installation: whether there is anything of it yet, and the key with which that is sealed."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +10,15 @@ from billfold.kit.errors import Unusable
 from billfold.kit.policy import POLICIES
 from billfold.kit.secrets import Secrets
 from billfold.settings import Settings
+
+
+def check_begun(settings: Settings) -> None:
+    """Raises Unusable where nothing was ever kept: somebody means another place."""
+    if settings.database:
+        if not migrations.is_begun(settings.database):
+            raise Unusable("there is no data in this database: name the right one with --database")
+    elif not settings.database_file.exists():
+        raise Unusable(f"there is no data in {settings.folder}: name its folder with --data")
 
 
 def secrets_of(settings: Settings) -> Secrets:

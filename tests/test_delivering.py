@@ -321,7 +321,7 @@ def test_numbers_of_deliveries(desk, receiver):
     assert numbers["billfold_delivery_late_seconds_count"] == "2.0"
 
 
-def test_the_commands(sqlite_url, open_desk, tmp_path):
+def test_the_commands(sqlite_url, open_desk):
     """On SQLite beside no server: what was logged, and what was missed."""
     desk = open_desk(sqlite_url)
     desk.signs_in()
@@ -333,9 +333,10 @@ def test_the_commands(sqlite_url, open_desk, tmp_path):
     found = desk.reads(lambda work: history.attempts(work, made["id"], 20), None)
     assert len(found) == 5
     run = lambda *words: CliRunner().invoke(app, ["webhooks", *words])
-    said = run("resend", made["id"], "--from", "yesterday", "--data", str(tmp_path))
+    where = ["--data", str(open_desk.folder)]
+    said = run("resend", made["id"], "--from", "yesterday", *where)
     assert said.exit_code == 2 and "must be moments" in said.output + said.stderr
-    said = run("log", str(uuid.uuid4()), "--data", str(tmp_path))
+    said = run("log", str(uuid.uuid4()), *where)
     assert said.exit_code == 2 and "no object" in said.output + said.stderr
 
 

@@ -151,6 +151,28 @@ def test_migrate_makes_no_environment_anew(serve, tmp_path):
     assert not (folder / "environments" / "stage.db").exists()
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "keys list", "keys revoke abcd", "webhooks log x", "webhooks resend x --from 2026-12-30",
+        "env list", "env remove x", "snapshot list", "snapshot restore x", "diff a b",
+        "export --organization x", "invite --organization x --email y", "verify --organization x",
+    ],
+)  # fmt: skip
+def test_where_there_is_no_data_it_is_said_and_none_is_made(tmp_path, command):
+    """Whoever looks for a thing there has mistyped the folder."""
+    done = run(*command.split(), "--data", tmp_path / "typo")
+    assert_refused(done, f"there is no data in {tmp_path / 'typo'}", "--data")
+    assert not (tmp_path / "typo").exists()
+
+
+def test_an_empty_database_that_is_looked_into_stays_empty(tmp_path, empty_postgres_url):
+    where = ["--data", tmp_path / "typo", "--database", empty_postgres_url]
+    assert_refused(run("keys", "list", *where), "no data in this database", "--database")
+    assert migrations.revision(empty_postgres_url) is None
+    assert not (tmp_path / "typo").exists()
+
+
 @pytest.mark.parametrize("env", [None, "stage"])
 def test_what_reads_beside_a_server_on_sqlite_writes_nothing(serve, tmp_path, env):
     """Not the clock, not what is leased, not the schema; whoever has the folder does."""
