@@ -15,6 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.exceptions import TyperException
 
 from billfold import (
     cli_carry,
@@ -244,7 +245,16 @@ def show_settings(data: Data = None) -> None:
 
 
 def main() -> None:
-    app()
+    """A command line that cannot be read is one sentence as well; without any word it is the help."""
+    try:
+        sys.exit(app(standalone_mode=False))
+    except TyperException as mistake:
+        if said := " ".join(mistake.format_message().split()):
+            print(f"billfold: {said}", file=sys.stderr)
+        sys.exit(2)
+    except typer.Abort:
+        print("billfold: aborted", file=sys.stderr)
+        sys.exit(1)
 
 
 def _check_production(settings: Settings) -> None:

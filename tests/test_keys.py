@@ -210,6 +210,7 @@ def test_on_sqlite_the_server_is_stopped_for_what_writes(tmp_path):
 @pytest.mark.parametrize(
     "arguments, words",
     [
+        ([], ["Missing argument 'kind'", "devKey", "apiToken"]),
         (["devKey"], ["--organization or --partner"]),
         (["appKey"], ["--partner"]),
         (["syncToken", "--organization", "x"], ["--name", "--user"]),
