@@ -316,14 +316,17 @@ def _run(billfold: Billfold, listener: socket.socket) -> None:
     if settings.workers > 1:
         import os
 
-        from uvicorn.supervisors import Multiprocess
+        from billfold.door.processes import Processes
 
         gc.enable()
         os.environ.update(to_environment(settings))
         config = uvicorn.Config(
             "billfold.app:from_environment", factory=True, workers=settings.workers, **options
         )
-        Multiprocess(config, sockets=[listener]).run()
+        processes = Processes(config, sockets=[listener])
+        processes.run()
+        if processes.failed:
+            raise Unusable("a process could not be started in the place of another: the log says why")
         return
     settle_memory()
     server = uvicorn.Server(uvicorn.Config(billfold, **options))

@@ -93,6 +93,32 @@ def test_two_processes_serve_one_postgres(serve, place, by):
     ended_well(server, by)
 
 
+def test_a_process_that_is_killed_is_replaced_and_the_log_says_so(serve, place):
+    server = serve(*place, "--workers", "2")
+    killed = process_of(server)
+    os.kill(killed, signal.SIGKILL)
+    wait_until(lambda: server.errors(), START_SECONDS_MAX)
+    (line,) = server.errors()
+    assert line["event"] == f"process {killed} ended by signal 9: another one takes its place"
+    server.signs_in()
+    assert server.stop() < STOP_SECONDS_MAX and server.process.returncode == 0
+
+
+def test_a_process_that_cannot_be_replaced_ends_the_server_as_a_failure(serve, place):
+    server = serve(*place, "--workers", "2")
+    killed = process_of(server)
+    run_sql(database_of(place[1], "postgres"), "ALTER DATABASE empty ALLOW_CONNECTIONS false")
+    os.kill(killed, signal.SIGKILL)
+    assert server.process.wait(START_SECONDS_MAX) == 2
+    assert server.stderr[-1].startswith("billfold: a process could not be started")
+
+
+def process_of(server) -> int:
+    """One of a server's: the one that answers."""
+    with DIRECT.open(f"{server.base}{V3}/health", timeout=START_SECONDS_MAX) as answer:
+        return int(answer.headers["x-request-id"].partition("-")[0], 16)
+
+
 def test_processes_whose_parent_is_killed_end_and_leave_the_port(serve, place):
     server = serve(*place, "--workers", "2")
     os.kill(server.process.pid, signal.SIGKILL)
