@@ -1,4 +1,5 @@
-"""A Desk for each test, on each database, made by copying one that was furnished once."""
+"""A Desk for each test, on each database, made by copying one that was furnished once; and the figures
+of the tests, which stand below their results."""
 
 import asyncio
 import os
@@ -20,6 +21,7 @@ from tests.server import Receiver, Server
 pytest_plugins = ["tests.contract.plugin"]
 
 DATABASES = ["sqlite", "postgres"]
+FIGURES = "figures"
 
 # What a script starts in the background ignores interrupts, and so would all that is started here.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -193,3 +195,26 @@ def counter(desk) -> Counter:
 @pytest.fixture
 def other_counter(desk) -> Counter:
     return another_signed_in(desk)
+
+
+@pytest.fixture
+def figures(record_property):
+    """Adds to what was counted and measured; the processes of xdist hand it over with their reports."""
+    return lambda **counted: record_property(
+        FIGURES, ", ".join(f"{name} {said}" for name, said in counted.items())
+    )
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    reports = [each for some in terminalreporter.stats.values() for each in some]
+    lines = [
+        f"{each.nodeid}: {said}"
+        for each in reports
+        if getattr(each, "when", "") == "call"
+        for name, said in each.user_properties
+        if name == FIGURES
+    ]
+    if lines:
+        terminalreporter.section("figures")
+    for line in sorted(lines):
+        terminalreporter.write_line(line)

@@ -101,7 +101,7 @@ def is_finite(value: object) -> bool:
     return True
 
 
-def fuzz(seed: int, many: int) -> dict[str, int]:
+def fuzz(seed: int, many: int, figures) -> dict[str, int]:
     """Try so many bodies; how they were answered."""
     random = Random(seed)
     bodies, mistakes = Bodies(random, Pool(OPERATIONS)), Mistakes(random)
@@ -116,24 +116,24 @@ def fuzz(seed: int, many: int) -> dict[str, int]:
             raise AssertionError(Case(seed, number, operation.name, body)) from failure
         answered[how] = answered.get(how, 0) + 1
     seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
-    print(f"{many} bodies, seed {seed}: {many / seconds * 60:,.0f} a minute; {answered}")
+    figures(bodies=many, seed=seed, a_minute=f"{many / seconds * 60:,.0f}", **answered)
     assert many / cpu * 60 > A_MINUTE
     return answered
 
 
-def test_bodies_are_read_and_written_again_or_refused_by_the_field():
-    answered = fuzz(seeds.of_test(), BODIES)
+def test_bodies_are_read_and_written_again_or_refused_by_the_field(figures):
+    answered = fuzz(seeds.of_test(), BODIES, figures)
     # Neither half may fall away: it would prove nothing about the other.
     assert answered["read"] > BODIES / 3 and answered["shape"] > BODIES / 10
     assert answered["BDC_1122"] > BODIES / 50
 
 
 @pytest.mark.proof
-def test_very_many_bodies():
-    fuzz(seeds.of_proof(), BODIES_OF_PROOF[seeds.PROOF])
+def test_very_many_bodies(figures):
+    fuzz(seeds.of_proof(), BODIES_OF_PROOF[seeds.PROOF], figures)
 
 
-def test_query_strings_are_read_or_refused():
+def test_query_strings_are_read_or_refused(figures):
     seed = seeds.of_test()
     random = Random(seed)
     queries = Queries(random, Bodies(random, Pool(OPERATIONS)))
@@ -151,5 +151,5 @@ def test_query_strings_are_read_or_refused():
                 answered["refused"] += 1
         except Exception as failure:
             raise AssertionError(Case(seed, number, operation.name, query)) from failure
-    print(f"{QUERIES} query strings, seed {seed}: {answered}")
+    figures(query_strings=QUERIES, seed=seed, **answered)
     assert min(answered.values()) > QUERIES / 50

@@ -139,20 +139,21 @@ def forbids_something(operation: Operation) -> bool:
     return bool(operation.body_name or operation.asks or operation.query)
 
 
-def fuzz(world: World, seed: int, many: int) -> None:
+def fuzz(world: World, seed: int, many: int, figures) -> None:
     world.looks_around()
     cases = Cases(world, seed, many)
     cases.run()
-    world.report(f"{cases.tried} cases, seed {seed}", TRIED)
+    figures(cases=cases.tried, seed=seed, **world.figures(TRIED))
     assert not cases.failures, "\n\n".join(cases.failures)
     assert world.passed > PASSED_MIN
 
 
-def test_made_cases_are_answered_as_the_document_says(open_desk, sqlite_url):
-    fuzz(World(open_desk(sqlite_url, mfa_code=CODE, sign_in_failures=0)), seeds.of_test(), CASES)
+def test_made_cases_are_answered_as_the_document_says(open_desk, sqlite_url, figures):
+    world = World(open_desk(sqlite_url, mfa_code=CODE, sign_in_failures=0))
+    fuzz(world, seeds.of_test(), CASES, figures)
 
 
 @pytest.mark.proof
-def test_very_many_made_cases(open_desk, database_url):
+def test_very_many_made_cases(open_desk, database_url, figures):
     world = World(open_desk(database_url, mfa_code=CODE, sign_in_failures=0))
-    fuzz(world, seeds.of_proof(), CASES_OF_PROOF[seeds.PROOF][world.database])
+    fuzz(world, seeds.of_proof(), CASES_OF_PROOF[seeds.PROOF][world.database], figures)

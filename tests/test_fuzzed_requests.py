@@ -23,7 +23,7 @@ REQUESTS_OF_PROOF = {
 CONTROLS = 300
 
 
-def fuzz(world: World, operations: list[Operation], seed: int, many: int) -> None:
+def fuzz(world: World, operations: list[Operation], seed: int, many: int, figures) -> None:
     random = Random(seed)
     requests = Requests(random, world.pool, world.sessions)
     # A list has a grammar of its own, and as many fields as its rows.
@@ -34,7 +34,7 @@ def fuzz(world: World, operations: list[Operation], seed: int, many: int) -> Non
             world.judge(request)
         except Exception as failure:
             raise AssertionError(f"seed {seed}, request {number}: {request}") from failure
-    world.report(f"seed {seed}", operations)
+    figures(seed=seed, **world.figures(operations))
 
 
 @pytest.fixture
@@ -44,18 +44,19 @@ def world(open_desk, database_url) -> World:
     return world
 
 
-def test_made_requests_are_answered_as_documented(world):
-    fuzz(world, TRIED, seeds.of_test(), REQUESTS[world.database])
+def test_made_requests_are_answered_as_documented(world, figures):
+    fuzz(world, TRIED, seeds.of_test(), REQUESTS[world.database], figures)
     # A fuzzer whose requests all fail at the door proves little about what lies behind it.
     assert world.done > 1 / 3
 
 
 @pytest.mark.proof
-def test_very_many_made_requests(world):
-    fuzz(world, TRIED, seeds.of_proof(), REQUESTS_OF_PROOF[seeds.PROOF][world.database])
+def test_very_many_made_requests(world, figures):
+    fuzz(world, TRIED, seeds.of_proof(), REQUESTS_OF_PROOF[seeds.PROOF][world.database], figures)
 
 
-def test_made_jumps_and_resets(open_desk, sqlite_url):
+def test_made_jumps_and_resets(open_desk, sqlite_url, figures):
     """What moves the world is tried in one in which nothing waits to be done."""
     world = World(open_desk(sqlite_url))
-    fuzz(world, [each for each in OPERATIONS if each.gate is CONTROL], seeds.of_test(), CONTROLS)
+    controls = [each for each in OPERATIONS if each.gate is CONTROL]
+    fuzz(world, controls, seeds.of_test(), CONTROLS, figures)

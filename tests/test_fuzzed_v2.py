@@ -29,7 +29,7 @@ def world(open_desk, database_url) -> World:
     return world
 
 
-def test_made_calls_are_done_or_refused(world):
+def test_made_calls_are_done_or_refused(world, figures):
     seed = seeds.of_test()
     random = Random(seed)
     pool, mistakes = world.pool, Mistakes(random)
@@ -58,7 +58,8 @@ def test_made_calls_are_done_or_refused(world):
             pool.hear(said["response_data"])
             forms.ids = list(pool.ids)
     left = sorted({each.path.removeprefix(f"{V2}/") for each in CALLS if each.path not in done})
-    print(f"seed {seed}: {answered.most_common()}; never done: {', '.join(left) or 'none'}")
+    shares = {str(code): count for code, count in answered.most_common()}
+    figures(seed=seed, **shares, never_done=" ".join(left) or "none")
     assert answered["done"] > answered.total() * DONE_MIN
 
 

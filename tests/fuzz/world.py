@@ -137,17 +137,20 @@ class World:
         """The gate and the shape check."""
         return 1 - self.share(BEFORE_RULES)
 
-    def report(self, name: str, tried: list[Operation]) -> None:
+    def figures(self, tried: list[Operation]) -> dict[str, object]:
+        """How the requests fared: how many of them came how far."""
         by_status: Counter[int] = Counter()
         for (_, status), count in self.answers.items():
             by_status[status] += count
         succeeded = {name for name, status in self.answers if status < 300}
-        print(
-            f"{name}: {self.answers.total()} requests, {self.sessions.opened} sessions, "
-            f"{self.passed:.0%} passed gate and shape, {self.done:.0%} succeeded; "
-            f"by status {dict(sorted(by_status.items()))}; slowest {self.slowest[0] * 1000:.0f} ms; "
-            f"never succeeded: {', '.join(sorted({each.name for each in tried} - succeeded)) or 'none'}"
-        )
+        never = sorted({each.name for each in tried} - succeeded)
+        return {
+            "requests": self.answers.total(), "sessions": self.sessions.opened,
+            "passed gate and shape": f"{self.passed:.0%}", "succeeded": f"{self.done:.0%}",
+            "by status": dict(sorted(by_status.items())),
+            "slowest": f"{self.slowest[0] * 1000:.0f} ms",
+            "never succeeded": " ".join(never) or "none",
+        }  # fmt: skip
 
 
 def good_bodies(pool: Pool) -> Iterator[tuple[str, object]]:
