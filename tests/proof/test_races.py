@@ -34,7 +34,7 @@ async def story(fleet: Fleet) -> None:
     """Two servers of one process each, and one of two, all on one database."""
     await asyncio.gather(fleet.rise(0), fleet.rise(1))
     assert len(fleet.servers) == 3
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=60)) as http:
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=WANTED)) as http:
         racers = Racers(http, [server.base for server in fleet.servers])
         await racers.sign_in()
         for _ in range(ROUNDS):
