@@ -1,7 +1,7 @@
 """Clients who do the main job without pause, and remember to the letter what they were answered."""
 
 import asyncio
-import math
+import random
 import time
 from dataclasses import dataclass, field
 
@@ -17,6 +17,22 @@ BANK = {"nameOnAccount": "Acme", "accountNumber": "123456789", "routingNumber": 
 FUNDING = {"type": "BANK_ACCOUNT", "id": demo_world.BANK_ACCOUNT_ID}
 NOT_DONE = "System failure: nothing was changed, try again."
 IN_DOUBT = "System failure: it is not known whether this was done. Look first."
+LIST = "list"
+# What is asked for by a POST, by its path; and to cancel.
+WRITES = {
+    "login": "sign-in", "mfa/challenge": "sign-in", "mfa/challenge/validate": "sign-in",
+    "vendors": "create", "bills": "create", "bills/bulk": "create",
+    "payments": "payment", "payments/bulk": "bulk payment",
+}  # fmt: skip
+
+
+@dataclass(eq=False)
+class Asked:
+    """A request that is not answered so far; it is cut when it never will be."""
+
+    base: str
+    kind: str
+    cut: bool = False
 
 
 @dataclass
@@ -29,6 +45,10 @@ class Kept:
     bills: dict[str, str] = field(default_factory=dict)
     payments: set[str] = field(default_factory=set)
     cancelled: set[str] = field(default_factory=set)
+    # Of each request, whatever became of it: by its bills what each is paid, and the numbers of bills.
+    orders: list[dict[str, list[int]]] = field(default_factory=list)
+    filings: list[set[str]] = field(default_factory=list)
+    in_flight: set[Asked] = field(default_factory=set)
     lists: int = 0
     not_filed: set[str] = field(default_factory=set)
     not_paid: set[str] = field(default_factory=set)
@@ -65,10 +85,18 @@ class Asker:
         """The answer; what a 503 says was not done is noted in `undone`."""
         began = time.monotonic()
         limit = aiohttp.ClientTimeout(ANSWER_SECONDS_MAX)
-        async with self.http.request(
-            method, f"{self.base}{V3}/{path}", json=body, headers=self.headers, timeout=limit
-        ) as answer:
-            said = await answer.json()
+        asked = Asked(self.base, kind_of(method, path))
+        self.kept.in_flight.add(asked)
+        try:
+            async with self.http.request(
+                method, f"{self.base}{V3}/{path}", json=body, headers=self.headers, timeout=limit
+            ) as answer:
+                said = await answer.json()
+        except aiohttp.ClientError:
+            asked.cut = True
+            raise
+        finally:
+            self.kept.in_flight.remove(asked)
         self.kept.slowest = max(self.kept.slowest, time.monotonic() - began)
         if answer.status in (good if isinstance(good, tuple) else (good,)):
             return said
@@ -83,17 +111,26 @@ class Asker:
         raise trouble
 
 
+def kind_of(method: str, path: str) -> str:
+    """What somebody wants who asks so."""
+    if method == "POST":
+        return "cancel" if path.endswith("/cancel") else WRITES[path]
+    return LIST if method == "GET" else "change"
+
+
 class Client(Asker):
-    """Signs in, files bills, pays them in bulk, cancels some and lists them, until stopped or alone.
+    """Signs in, now and then anew, files bills, pays them, cancels some and lists them, until stopped
+    or alone.
 
     Every second one's vendor is paid by ACH, the others' by check."""
 
     def __init__(
-        self, http: aiohttp.ClientSession, base: str, name: str, kept: Kept, turns: float = math.inf
-    ) -> None:
-        """Who has paid for so many turns lists from then on."""
+        self, http: aiohttp.ClientSession, base: str, name: str, kept: Kept,
+        may_ask: asyncio.Event | None = None,
+    ) -> None:  # fmt: skip
+        """Who asks only while it may."""
         super().__init__(http, base, {"devKey": demo_world.DEVELOPER_KEY}, kept)
-        self.name, self.turns = name, turns
+        self.name, self.may_ask = name, may_ask
         self.stopped = self.lost = False
         self.number = 0
 
@@ -104,18 +141,20 @@ class Client(Asker):
                 await self._sign_in()
                 vendor = vendor or await self._vendor()
                 while not self.stopped:
-                    if self.number < self.turns:
-                        self.number += 1
-                        await self._turn(vendor)
-                    else:
-                        await self._list(vendor)
+                    await self._turn(vendor)
             except Ended:
                 continue
             except Trouble:
                 await asyncio.sleep(0.2)
-            except aiohttp.ClientError:
+            except aiohttp.ClientError as lost:
                 self.lost = True  # Whoever served it was killed.
-                return
+                if isinstance(lost, aiohttp.ClientConnectorError):
+                    return  # And nobody else is there.
+
+    async def _ask(self, *asked, **more):
+        if self.may_ask:
+            await self.may_ask.wait()
+        return await super()._ask(*asked, **more)
 
     async def _sign_in(self) -> None:
         self.headers.pop("sessionId", None)
@@ -133,26 +172,55 @@ class Client(Asker):
         return vendor
 
     async def _turn(self, vendor: str) -> None:
-        bills = [await self._file(vendor, part) for part in range(1 + self.number % 3)]
-        payments = await self._pay(bills)
-        if self.number % 3 == 0:
+        """At random: a round may be over after a few of them."""
+        self.number += 1
+        if random.random() < 1 / 3:
+            await self._sign_in()
+        numbers = [f"{self.name}-{self.number}-{part}" for part in range(random.randint(1, 3))]
+        if len(numbers) > 1 and random.random() < 1 / 2:
+            bills = await self._file_in_bulk(vendor, numbers)
+        else:
+            bills = [await self._file(vendor, number) for number in numbers]
+        payments = await (self._pay_in_bulk(bills) if len(bills) > 1 else self._pay(vendor, *bills))
+        if random.random() < 1 / 2:
             await self._cancel(payments[0])
-        if self.number % 4 == 0:
+        if random.random() < 1 / 4:
             await self._list(vendor)
 
-    async def _file(self, vendor: str, part: int) -> str:
-        number = f"{self.name}-{self.number}-{part}"
-        body = bill_of(vendor, 10, number)
-        body["billLineItems"] = [{"amount": 3.34}, {"amount": 3.33}, {"amount": 3.33}]
+    async def _file(self, vendor: str, number: str) -> str:
+        body = self._bill(vendor, number)
         bill = (await self._ask("POST", "bills", body, 201, self.kept.not_filed, {number}))["id"]
         self.kept.bills[bill] = number
         return bill
 
-    async def _pay(self, bills: list[str]) -> list[str]:
+    async def _file_in_bulk(self, vendor: str, numbers: list[str]) -> list[str]:
+        body = [self._bill(vendor, number) for number in numbers]
+        self.kept.filings.append(set(numbers))
+        said = await self._ask("POST", "bills/bulk", body, 201, self.kept.not_filed, set(numbers))
+        bills = [bill["id"] for bill in said]
+        self.kept.bills |= zip(bills, numbers, strict=True)
+        return bills
+
+    def _bill(self, vendor: str, number: str) -> dict:
+        lines = [{"amount": amount} for amount in (3.34, 3.33, 3.33)]
+        return bill_of(vendor, 10, number) | {"billLineItems": lines}
+
+    async def _pay(self, vendor: str, bill: str) -> list[str]:
+        body = {
+            "fundingAccount": FUNDING, "vendorId": vendor, "billId": bill, "amount": 10,
+            "processingOptions": {},
+        }  # fmt: skip
+        self.kept.orders.append({bill: [1000]})
+        said = await self._ask("POST", "payments", body, 201, self.kept.not_paid, {bill})
+        self.kept.payments.add(said["id"])
+        return [said["id"]]
+
+    async def _pay_in_bulk(self, bills: list[str]) -> list[str]:
         """The first bill in two parts."""
         lines = [{"billId": bill, "amount": 10} for bill in bills[1:]]
         lines += [{"billId": bills[0], "amount": amount} for amount in (4, 6)]
         body = {"fundingAccount": FUNDING, "payments": lines}
+        self.kept.orders.append({bill: [1000] for bill in bills[1:]} | {bills[0]: [400, 600]})
         said = await self._ask("POST", "payments/bulk", body, 201, self.kept.not_paid, set(bills))
         payments = [payment["id"] for payment in said["payments"]]
         assert len(payments) == len(lines)

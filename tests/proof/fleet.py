@@ -2,6 +2,8 @@
 
 import asyncio
 import random
+from collections import Counter
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 import aiohttp
@@ -11,7 +13,7 @@ import psycopg
 from billfold.kit.agenda import LEASE
 from billfold.kit.clock import real
 from billfold.payables import disbursements
-from tests.proof.clients import CODE
+from tests.proof.clients import CODE, Asked
 from tests.server import Process, Server, Worker, place_of
 
 CLOCK = "/_control/clock"
@@ -27,7 +29,8 @@ class Fleet:
     """On SQLite one server, which also works on the agenda; on PostgreSQL API processes that do
     not, and two workers beside them."""
 
-    def __init__(self, url: str, folder) -> None:
+    def __init__(self, url: str, folder, in_flight: Collection[Asked] = ()) -> None:
+        """What clients have `in_flight` is looked at when one of its servers is killed."""
         self.url, self.place = url, place_of(url)
         self.folder = folder
         # Where there are workers, servers do not work.
@@ -36,6 +39,8 @@ class Fleet:
         self.workers: list[Worker] = []
         self.all: list[Process] = []
         self.kills = 0
+        self.in_flight = in_flight
+        self.met: list[list[Asked]] = []
 
     async def rise(self, round_: int) -> None:
         """Start what is not there; turn by turn two servers, or one with two processes."""
@@ -44,8 +49,11 @@ class Fleet:
         else:
             servers = [["--workers", "2"]] if round_ % 2 else [[], []]
             makes = [lambda o=options: self._serve(*self.options, *o) for options in servers]
-            makes += [self._work] * (2 - len(self.workers))
-        await asyncio.gather(*(asyncio.to_thread(make) for make in makes))
+        await asyncio.gather(*(asyncio.to_thread(make) for make in makes), self.replace_workers())
+
+    async def replace_workers(self) -> None:
+        missing = 2 - len(self.workers) if self.place else 0
+        await asyncio.gather(*(asyncio.to_thread(self._work) for _ in range(missing)))
 
     def _serve(self, *options: str) -> None:
         server = Server(self.folder, *options, *self.place, BILLFOLD_MFA_CODE=CODE)
@@ -58,23 +66,27 @@ class Fleet:
         self.all.append(worker)
 
     async def lose_some(self) -> None:
-        """Kill a worker, or one process of a server that has two, at any moment; it is made anew."""
-        victims = [worker for worker in self.workers if random.random() < 0.6]
-        children = [child for server in self.servers for child in apis_of(server)]
-        if len(children) > 1 and random.random() < 0.6:
-            await asyncio.sleep(random.uniform(0, 0.3))
-            random.choice(children).kill()
-            self.kills += 1
-        for worker in victims:
-            await asyncio.sleep(random.uniform(0, 0.4))
-            self._kill(worker, self.workers)
-        await asyncio.gather(*(asyncio.to_thread(self._work) for _ in victims))
+        """Kill one process of a server that has two, which makes it anew, and some of the workers, each
+        at a moment of its own."""
+        for server in self.servers:
+            if children := apis_of(server):
+                await asyncio.sleep(random.uniform(0, 0.2))
+                self._meet(server)
+                random.choice(children).kill()
+                self.kills += 1
+        for worker in list(self.workers):
+            if random.random() < 0.6:
+                await asyncio.sleep(random.uniform(0, 0.2))
+                self._kill(worker, self.workers)
 
     async def lose_one(self) -> None:
         """Kill a worker, or now and then a server; another is started in its place."""
         among = self.workers if self.workers and random.random() < 0.6 else self.servers
         start = self._work if among is self.workers else lambda: self._serve(*self.options)
-        self._kill(random.choice(among), among)
+        victim = random.choice(among)
+        if isinstance(victim, Server):
+            self._meet(victim)
+        self._kill(victim, among)
         await asyncio.to_thread(start)
 
     async def outwait_the_dead(self, truly: bool = False) -> int:
@@ -91,7 +103,16 @@ class Fleet:
 
     def lose_servers(self) -> None:
         for server in list(self.servers):
+            self._meet(server)
             self._kill(server, self.servers)
+
+    def _meet(self, server: Server) -> None:
+        self.met.append([each for each in self.in_flight if each.base == server.base])
+
+    def cut(self) -> list[Counter[str]]:
+        """Of each kill of a server, or of one of its processes: of which kinds what was in flight is,
+        and was never answered."""
+        return [Counter(each.kind for each in met if each.cut) for met in self.met]
 
     def _kill(self, process: Process, among: list) -> None:
         among.remove(process)

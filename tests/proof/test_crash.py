@@ -4,6 +4,7 @@ nothing is half there, and what was planned is done once."""
 import asyncio
 import random
 import time
+from collections import Counter
 from contextlib import suppress
 
 import aiohttp
@@ -11,7 +12,7 @@ import pytest
 
 from tests.proof import LONG
 from tests.proof.books import Books
-from tests.proof.clients import Client, Kept
+from tests.proof.clients import LIST, WRITES, Client, Kept
 from tests.proof.fleet import Fleet, come_near_to_the_next_step, moves
 from tests.proof.receiver import Receiver
 from tests.server import Server
@@ -19,16 +20,19 @@ from tests.server import Server
 pytestmark = pytest.mark.proof
 ROUNDS = 40 if LONG else 5
 CLIENTS = 16
-# Of each in a round, however quick the machine is: what was paid is gone through by the jumps, and on
+# Before each kill, and not until so much is done: what was paid is gone through by the jumps, on
 # PostgreSQL a hundred steps and notifications of it a second.
-TURNS = 4
+WRITING_SECONDS = 0.05, 0.4
+# In so many kills at least each kind of write is cut.
+CUT_MIN = 3 if LONG else 0
 # Against a round that hangs; one in which time moves waits for the leases of the dead, a minute.
 ROUND_SECONDS_MAX = 200
 BILLS_MIN = 20
 
 
 def test_kill_nine_loses_nothing_and_does_nothing_twice(database_url, folder, open_desk, figures):
-    kept, receiver, fleet = Kept(), Receiver(), Fleet(database_url, folder)
+    kept, receiver = Kept(), Receiver()
+    fleet = Fleet(database_url, folder, kept.in_flight)
     try:
         seconds = asyncio.run(story(fleet, kept, receiver))
     finally:
@@ -43,10 +47,16 @@ def test_kill_nine_loses_nothing_and_does_nothing_twice(database_url, folder, op
 
     told = desk.writes(look)  # Without the time limit of a read.
     again = sum(len(bodies) - 1 for bodies in receiver.got.values())
+    cut = fleet.cut()
+    kills_that_cut = Counter(kind for kinds in cut for kind in kinds)
+    cut_a_write = sum(1 for kinds in cut if kinds.keys() - {LIST})
     figures(
         rounds=ROUNDS, kills=fleet.kills, writes=kept.writes, lists=kept.lists, **told,
-        delivered_again=again, seconds=seconds,
+        delivered_again=again, seconds=seconds, kills_of_servers=len(cut), cut_a_write=cut_a_write,
+        cut=" ".join(f"{kind} {count}" for kind, count in sorted(kills_that_cut.items())),
     )  # fmt: skip
+    assert cut_a_write > len(cut) / 2
+    assert all(kills_that_cut[kind] >= CUT_MIN for kind in {*WRITES.values(), "cancel"})
 
 
 async def story(fleet: Fleet, kept: Kept, receiver: Receiver) -> str:
@@ -72,18 +82,23 @@ async def one_round(fleet: Fleet, round_: int, kept: Kept, receiver: Receiver) -
         await come_near_to_the_next_step(server)
     if round_ % 8 == 5:  # Else the jump would but wait until the leases of the dead run out.
         await moves(server, advance={"seconds": 1})
+    may_ask = asyncio.Event()
+    may_ask.set()
     async with aiohttp.ClientSession() as http:
         clients = [
-            Client(http, fleet.servers[n % len(fleet.servers)].base, f"R{round_}C{n}", kept, TURNS)
+            Client(http, fleet.servers[n % len(fleet.servers)].base, f"R{round_}C{n}", kept, may_ask)
             for n in range(CLIENTS)
         ]
         work = [asyncio.create_task(client.run()) for client in clients]
         if round_ % 8 == 5:
             work.append(asyncio.create_task(jump(server)))
         await under_way(kept)
-        await asyncio.sleep(random.uniform(0, 0.6))
+        await asyncio.sleep(random.uniform(*WRITING_SECONDS))
         await fleet.lose_some()
-        await asyncio.sleep(random.uniform(0, 0.6))
+        may_ask.clear()
+        await fleet.replace_workers()
+        may_ask.set()
+        await asyncio.sleep(random.uniform(*WRITING_SECONDS))
         fleet.lose_servers()
         await asyncio.gather(*work)
 

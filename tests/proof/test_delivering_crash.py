@@ -33,7 +33,8 @@ TYPES = ("vendor.created", "vendor.updated", "bill.created", "bill.updated")
 
 
 def test_every_committed_change_arrives_and_no_other(database_url, folder, open_desk, figures):
-    noted, receiver, fleet = Noted(), SignedReceiver(), Fleet(database_url, folder)
+    noted, receiver = Noted(), SignedReceiver()
+    fleet = Fleet(database_url, folder, noted.in_flight)
     try:
         told = asyncio.run(story(fleet, noted, receiver))
     finally:
@@ -54,7 +55,8 @@ def test_every_committed_change_arrives_and_no_other(database_url, folder, open_
         kills=fleet.kills, events=len(found.events), in_doubt=len(noted.in_doubt),
         committed_in_doubt=len(found.events) - len(noted.answered),
         deliveries=len(found.deliveries), refused_once=len(receiver.refused),
-        delivered_again=again, **told,
+        delivered_again=again, kills_of_servers=len(fleet.met),
+        requests_cut=sum(kinds.total() for kinds in fleet.cut()), **told,
     )  # fmt: skip
 
 
