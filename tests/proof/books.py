@@ -40,23 +40,39 @@ class Books:
 
     def audit(self, kept: Kept) -> None:
         self.hold_what_was_answered(kept)
+        self.leave_no_request_half_done(kept)
         self.balance()
         self.tell_each_change_once()
-        assert self.work.connection.where(AgendaItem) == []
+        assert self.work.connection.where(AgendaItem) == [], "something is left on the agenda"
 
     def hold_what_was_answered(self, kept: Kept) -> None:
         sessions = {each.id: each.trusted for each in self.work.connection.where(Session)}
-        assert all(sessions.get(digest(token)) for token in kept.sessions)
-        assert kept.vendors <= self.vendors.keys()
-        assert kept.payments <= self.payments.keys()
-        assert (
-            kept.bills.items() <= {id: bill.invoice_number for id, bill in self.bills.items()}.items()
-        )
-        assert all(self.payments[id].status == "CANCELED" for id in kept.cancelled)
-        # And what was answered as not done has left nothing.
-        assert not kept.not_filed & {bill.invoice_number for bill in self.bills.values()}
-        assert not kept.not_paid & {part.bill_id for part in self.parts}
-        assert not kept.not_cancelled & {p.id for p in self.payments.values() if p.cancel_requested}
+        numbers = {id: bill.invoice_number for id, bill in self.bills.items()}
+        canceled = {id for id, payment in self.payments.items() if payment.status == "CANCELED"}
+        lost = "was answered and is not there"
+        assert all(sessions.get(digest(token)) for token in kept.sessions), f"a session {lost}"
+        assert kept.vendors <= self.vendors.keys(), f"a vendor {lost}"
+        assert kept.payments <= self.payments.keys(), f"a payment {lost}"
+        assert kept.bills.items() <= numbers.items(), f"a bill {lost}"
+        assert kept.cancelled <= canceled, f"a cancel {lost}"
+        there = "was answered as not done and is there"
+        asked_to_cancel = {id for id, payment in self.payments.items() if payment.cancel_requested}
+        assert not kept.not_filed & set(numbers.values()), f"a bill {there}"
+        assert not kept.not_paid & {part.bill_id for part in self.parts}, f"a payment {there}"
+        assert not kept.not_cancelled & asked_to_cancel, f"a cancel {there}"
+
+    def leave_no_request_half_done(self, kept: Kept) -> None:
+        """All of what was asked at once is there, or nothing, whatever was answered, if anything."""
+        numbers = {bill.invoice_number for bill in self.bills.values()}
+        for filing in kept.filings:
+            assert numbers.isdisjoint(filing) or filing <= numbers, f"filed in part: {filing}"
+        paid: dict[str, list[int]] = defaultdict(list)
+        for part in self.parts:
+            paid[part.bill_id].append(part.amount_cents)
+        for order in kept.orders:
+            found = {bill: sorted(paid.pop(bill)) for bill in order if bill in paid}
+            assert found in ({}, order), f"paid in part: {found} of {order}"
+        assert not paid, f"paid, and nobody has asked for it: {dict(paid)}"
 
     def balance(self) -> None:
         """Lines, parts, payments, bills and vendors agree to the cent."""
@@ -66,7 +82,8 @@ class Books:
             status = self.payments[part.payment_id].status
             if status != "CANCELED":
                 (scheduled if status == "SCHEDULED" else paid)[part.bill_id] += part.amount_cents
-        assert of_payment == {id: payment.amount_cents for id, payment in self.payments.items()}
+        amounts = {id: payment.amount_cents for id, payment in self.payments.items()}
+        assert of_payment == amounts, "a payment is not the sum of its parts"
         owed = Counter()
         bills = list(self.bills.values())
         for start in range(0, len(bills), ROWS_AT_ONCE):
@@ -74,10 +91,11 @@ class Books:
                 bill = self.bills[id]
                 assert [line.amount_cents for line in lines] == [334, 333, 333], id
                 assert bill.amount_cents == BILL_CENTS
-                assert (bill.scheduled_cents, bill.paid_cents) == (scheduled[id], paid[id]), id
+                said, counted = (bill.scheduled_cents, bill.paid_cents), (scheduled[id], paid[id])
+                assert said == counted, f"bill {id} says {said} and is {counted}"
                 owed[bill.vendor_id] += bill.amount_cents - bill.paid_cents
         for id, vendor in self.vendors.items():
-            assert vendor.balance_cents == owed[id], id
+            assert vendor.balance_cents == owed[id], f"vendor {id} is not owed what is said"
 
     def tell_each_change_once(self) -> None:
         """Each step of a payment, in order, not before its time; and of nothing else."""
@@ -86,14 +104,14 @@ class Books:
             if event.event_type == "payment.updated":
                 status = status_in(self.work, event)
                 told[event.subject_id].append((status, event.created_time))
-        assert told.keys() == self.payments.keys()
+        assert told.keys() == self.payments.keys(), "not of each payment something is told"
         for id, payment in self.payments.items():
             way = way_of(payment)
             moments = dict(told[id])
-            assert sorted(status for status, _ in told[id]) == sorted(way), id
-            assert [moments[status] for status in way] == sorted(moments.values()), id
+            assert sorted(status for status, _ in told[id]) == sorted(way), f"not each step once: {id}"
+            assert [moments[status] for status in way] == sorted(moments.values()), f"disorder: {id}"
             for status, moment in told[id]:
-                assert moment >= due(payment, status), (id, status)
+                assert moment >= due(payment, status), f"told too early: {id} {status}"
         counted = Counter((event.event_type, event.subject_id) for event in self.events)
         expected = Counter({("vendor.created", id): 1 for id in self.vendors})
         expected.update(("bill.created", id) for id in self.bills)
@@ -103,7 +121,8 @@ class Books:
         moved = (part for part in self.parts if self.payments[part.payment_id].status != "SCHEDULED")
         expected.update(("bill.updated", part.bill_id) for part in moved)
         counted.pop(("vendor.created", demo_world.VENDOR_ID), None)
-        assert counted == expected
+        twice, missing = counted - expected, expected - counted
+        assert counted == expected, f"told too often: {dict(twice)}, not told: {dict(missing)}"
 
     def delivered(self, got: dict[str, list[bytes]]) -> int:
         """What was subscribed to has arrived at least once, always the same; says how much."""

@@ -35,18 +35,18 @@ def test_a_year_is_walked_in_order_without_drift_in_flat_memory(
 ):
     server = Server(folder, *place_of(database_url), BILLFOLD_MFA_CODE=CODE)
     try:
-        schedule(server)
+        orders = schedule(server)
         seen = asyncio.run(one_jump(server))
     finally:
         server.stop()
     desk = open_desk(database_url, start=None)
     written = WRITTEN[database_url.partition(":")[0]]
-    desk.writes(lambda work: check(work, written))  # Without the time limit of a read.
+    desk.writes(lambda work: check(work, written, orders))  # Without the time limit of a read.
     figures(**seen)
 
 
-def schedule(server: Server) -> None:
-    """Half of them by ACH, half by check, on business days over the year."""
+def schedule(server: Server) -> list[dict[str, list[int]]]:
+    """Half of them by ACH, half by check, on business days over the year; what is paid at once."""
     server.signs_in()
     challenge = server.call("POST", f"{V3}/mfa/challenge")["challengeId"]
     server.call("POST", f"{V3}/mfa/challenge/validate", {"challengeId": challenge, "token": CODE})
@@ -57,6 +57,7 @@ def schedule(server: Server) -> None:
     ]
     first = date.fromisoformat(server.call("GET", "/_control/credentials")["nextProcessDate"])
     rounds = PAYMENTS // AT_ONCE
+    orders = []
     for round_ in range(rounds):
         bills = [
             bill_of(vendors[n % 2], 10, f"{round_}-{n}")
@@ -71,6 +72,8 @@ def schedule(server: Server) -> None:
             "payments": [{"billId": bill["id"], "amount": 10} for bill in made],
         }
         server.call("POST", f"{V3}/payments/bulk", body, status=201)
+        orders.append({bill["id"]: [1000] for bill in made})
+    return orders
 
 
 async def one_jump(server: Server) -> dict:
@@ -109,9 +112,9 @@ async def one_jump(server: Server) -> dict:
     }  # fmt: skip
 
 
-def check(work, written: str) -> None:
+def check(work, written: str, orders: list[dict[str, list[int]]]) -> None:
     books = Books(work)
-    books.audit(Kept())
+    books.audit(Kept(orders=orders))
     assert {payment.status for payment in books.payments.values()} == {"CLEARED"}
     steps = [event for event in books.events if event.event_type == "payment.updated"]
     for event in steps:
