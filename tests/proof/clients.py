@@ -45,7 +45,8 @@ class Kept:
     bills: dict[str, str] = field(default_factory=dict)
     payments: set[str] = field(default_factory=set)
     cancelled: set[str] = field(default_factory=set)
-    # Of each request, whatever became of it: by its bills what each is paid, and the numbers of bills.
+    # Of each request, whatever was answered: the cents of each bill that it pays, and the numbers of
+    # the bills that it files.
     orders: list[dict[str, list[int]]] = field(default_factory=list)
     filings: list[set[str]] = field(default_factory=list)
     in_flight: set[Asked] = field(default_factory=set)

@@ -23,7 +23,7 @@ CLIENTS = 16
 # Before each kill, and not until so much is done: what was paid is gone through by the jumps, on
 # PostgreSQL a hundred steps and notifications of it a second.
 WRITING_SECONDS = 0.05, 0.4
-# In so many kills at least each kind of write is cut.
+# So many kills at least cut each kind of write.
 CUT_MIN = 3 if LONG else 0
 # Against a round that hangs; one in which time moves waits for the leases of the dead, a minute.
 ROUND_SECONDS_MAX = 200
@@ -53,7 +53,7 @@ def test_kill_nine_loses_nothing_and_does_nothing_twice(database_url, folder, op
     figures(
         rounds=ROUNDS, kills=fleet.kills, writes=kept.writes, lists=kept.lists, **told,
         delivered_again=again, seconds=seconds, kills_of_servers=len(cut), cut_a_write=cut_a_write,
-        cut=" ".join(f"{kind} {count}" for kind, count in sorted(kills_that_cut.items())),
+        kills_that_cut=" ".join(f"{kind} {n}" for kind, n in sorted(kills_that_cut.items())),
     )  # fmt: skip
     assert cut_a_write > len(cut) / 2
     assert all(kills_that_cut[kind] >= CUT_MIN for kind in {*WRITES.values(), "cancel"})
