@@ -325,8 +325,8 @@ def _run(billfold: Billfold, listener: socket.socket) -> None:
         )
         processes = Processes(config, sockets=[listener])
         processes.run()
-        if processes.failed:
-            raise Unusable("a process could not be started in the place of another: the log says why")
+        if processes.failed:  # It has said why.
+            raise typer.Exit(2)
         return
     settle_memory()
     server = uvicorn.Server(uvicorn.Config(billfold, **options))
