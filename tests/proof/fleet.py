@@ -101,8 +101,10 @@ class Fleet:
         async with await psycopg.AsyncConnection.connect(self.url) as connection:
             return (await connection.execute(FREED, [died + LEASE])).rowcount
 
-    def lose_servers(self) -> None:
+    async def lose_servers(self) -> None:
+        """Each at a moment of its own: while one is killed the others answer, and nobody asks anew."""
         for server in list(self.servers):
+            await asyncio.sleep(random.uniform(0, 0.05))
             self._meet(server)
             self._kill(server, self.servers)
 

@@ -99,7 +99,7 @@ async def one_round(fleet: Fleet, round_: int, kept: Kept, receiver: Receiver) -
         await fleet.replace_workers()
         may_ask.set()
         await asyncio.sleep(random.uniform(*WRITING_SECONDS))
-        fleet.lose_servers()
+        await fleet.lose_servers()
         await asyncio.gather(*work)
 
 
