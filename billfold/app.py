@@ -51,7 +51,7 @@ from billfold.kit import agenda, agenda_items, travel, worker
 from billfold.kit.addresses import name_in
 from billfold.kit.database import open_database
 from billfold.kit.environment import Environment, claim, stored_now
-from billfold.kit.errors import NO_LONGER_SERVED, Refusal, Unavailable
+from billfold.kit.errors import NO_LONGER_SERVED, Refusal, Unavailable, Unusable
 from billfold.kit.ids import Ids
 from billfold.kit.keepers import keep, outlive_no_parent
 from billfold.kit.policy import Limits, Policy
@@ -320,6 +320,7 @@ class Billfold:
         try:
             yield
         finally:
+            self.environment.database.hurry()
             keeper.cancel()
             await asyncio.gather(warm, keeper, return_exceptions=True)
             await self.host.close()
@@ -377,6 +378,12 @@ def settle_memory() -> None:
 
 def from_environment() -> Billfold:
     """For a server process that another one started: its settings are all in BILLFOLD_…."""
-    settings, _ = load()
+    from uvicorn.config import STARTUP_FAILURE
+
+    try:
+        billfold = Billfold(load()[0])
+    except Unusable as trouble:
+        log.error("a process cannot start: %s", trouble)
+        raise SystemExit(STARTUP_FAILURE) from None
     settle_memory()
-    return Billfold(settings)
+    return billfold

@@ -164,3 +164,33 @@ def test_another_connection_is_waited_for_so_long_and_no_longer(desk, other, mon
     assert monotonic() - began >= 0.2
     other.execute("ROLLBACK")
     assert files(desk, "2").status_code == 201 and numbers(desk) == {"2"}
+
+
+def test_however_many_wait_for_another_connection_they_wait_once(desk, other, monkeypatch):
+    monkeypatch.setattr(sqlite, "OTHERS_SECONDS_MAX", 0.3)
+    database = desk.environment.database
+
+    async def write():
+        return await database.write(lambda connection: connection.fetch("SELECT 1", []))
+
+    async def all_of_them():
+        return await asyncio.gather(*(write() for _ in range(400)), return_exceptions=True)
+
+    began = monotonic()
+    said = desk.runner.run(all_of_them())
+    assert {type(each) for each in said} == {sqlite.CommitFailed}
+    assert 0.3 <= monotonic() - began < 1.5  # And not for each group of them.
+
+
+def test_a_read_whose_time_is_over_stops_no_commit(sqlite_url, open_desk, monkeypatch):
+    monkeypatch.setattr(sqlite, "PROGRESS_STEPS", 1)
+    desk = open_desk(sqlite_url)
+    database = desk.environment.database
+
+    def read_meanwhile() -> bool:
+        database._read_until = 0.0
+        return False
+
+    database.writer.driver.set_commit_hook(read_meanwhile)
+    desk.signs_in()
+    assert desk.vendor("V1")

@@ -104,13 +104,18 @@ def test_a_process_that_is_killed_is_replaced_and_the_log_says_so(serve, place):
     assert server.stop() < STOP_SECONDS_MAX and server.process.returncode == 0
 
 
-def test_a_process_that_cannot_be_replaced_ends_the_server_as_a_failure(serve, place):
+@pytest.mark.parametrize("why", ["the database cannot be used", "a process cannot start"])
+def test_a_process_that_cannot_be_replaced_ends_the_server_as_a_failure(serve, place, tmp_path, why):
     server = serve(*place, "--workers", "2")
     killed = process_of(server)
-    run_sql(database_of(place[1], "postgres"), "ALTER DATABASE empty ALLOW_CONNECTIONS false")
+    if why == "a process cannot start":
+        (tmp_path / "data" / "billfold.toml").write_text("port = = 1")
+    else:
+        run_sql(database_of(place[1], "postgres"), "ALTER DATABASE empty ALLOW_CONNECTIONS false")
     os.kill(killed, signal.SIGKILL)
     assert server.process.wait(START_SECONDS_MAX) == 2
     wait_until(lambda: any("failed to start" in line["event"] for line in server.errors()))
+    assert any(why in line["event"] for line in server.errors())
 
 
 def process_of(server) -> int:

@@ -4,9 +4,11 @@ import asyncio
 import threading
 from time import monotonic
 
+from psycopg.conninfo import conninfo_to_dict
+
 from billfold.kit import postgres
-from tests.desk import V3, bill_of
-from tests.test_faults import IN_DOUBT, NOT_DONE, far_desk, relay  # noqa: F401
+from tests.desk import CONTROL, V3, bill_of
+from tests.test_faults import far_desk, relay  # noqa: F401
 
 BILLS = f"{V3}/bills"
 
@@ -15,7 +17,7 @@ def test_a_process_that_falls_silent_within_a_unit_holds_its_locks_no_longer(
     copied_postgres_url, open_desk, monkeypatch
 ):
     monkeypatch.setattr(postgres, "SILENCE_SECONDS", 0)
-    desk = open_desk(copied_postgres_url, statement_seconds=1)
+    desk = open_desk(copied_postgres_url)
     desk.signs_in()
     vendor, held = desk.vendor(), threading.Event()
     silent = open_desk(copied_postgres_url, start=None, statement_seconds=1)
@@ -59,4 +61,24 @@ def test_a_server_that_stops_waits_for_no_silent_database(relay, far_desk, monke
 
     answered, late, seconds = far_desk.runner.run(stop())
     assert answered == [503, 503] and late == 503 and seconds < 5
+    relay.mode = "pass"
+
+
+def test_nor_where_an_environment_is_open_beside_the_first(relay, open_desk, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(postgres, "LAST_SECONDS", 0.3)
+    parts = conninfo_to_dict(relay.url)
+    server = f"postgresql://{parts['user']}@{parts['host']}:{parts['port']}/{parts['dbname']}"
+    desk = open_desk(server, statement_seconds=3, connect_seconds=2, connections=2)
+    desk.call("POST", f"{CONTROL}/environments", {"name": "stage"}, session="", status=201)
+    desk.call("GET", f"/env/stage{V3}/health", session="")
+    assert list(desk.billfold.host._open) == ["stage"]
+
+    async def stop() -> float:
+        relay.mode = "freeze"
+        began = monotonic()
+        await desk.billfold.host.close()
+        await desk.billfold.first.close()
+        return monotonic() - began
+
+    assert desk.runner.run(stop()) < 3
     relay.mode = "pass"

@@ -275,6 +275,7 @@ class Host:
         if site is None:
             return
         seconds: float | None = TIDIED_EVERY_SECONDS
+        site.environment.database.hurry()
         try:
             seconds = await site.environment.read(_seconds_to_next)
         except Unavailable as trouble:

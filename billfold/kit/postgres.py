@@ -53,7 +53,7 @@ BEGIN_WRITE = b"BEGIN ISOLATION LEVEL READ COMMITTED"
 # The disk is not waited for; whoever commits after it and waits takes it along.
 BEGIN_HASTY = BEGIN_WRITE + b"; SET LOCAL synchronous_commit = off"
 
-# A process that is lost with its machine is noticed within a minute, and keeps no connection.
+# A process that is lost with its machine is mostly noticed within a minute, and keeps no connection.
 ALIVE = "-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
 # A statement that reads everything takes long, and between two of them a file is read.
 PATIENT = "-c statement_timeout=0 -c idle_in_transaction_session_timeout=0"
@@ -200,11 +200,13 @@ class PostgresDatabase:
         self._watcher.cancel()
         if self._last:
             self._last.cancel()
+            self._last = None
         for connection in self._open:
             connection.driver.close()
 
     def hurry(self) -> None:
-        self._last = self._loop.call_later(LAST_SECONDS, self._give_up)
+        if self._last is None:
+            self._last = self._loop.call_later(LAST_SECONDS, self._give_up)
 
     def _give_up(self) -> None:
         self._over = True
@@ -326,7 +328,9 @@ class PostgresDatabase:
         )
         connection = PostgresConnection(driver)
         self._open.add(connection)
-        return self._use(connection)
+        self._use(connection)
+        self._check_open()
+        return connection
 
     def _dial(self, more: str) -> psycopg.Connection:
         limits = self.limits

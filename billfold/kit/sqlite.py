@@ -36,6 +36,7 @@ WRITE_SECONDS_MAX = 5.0
 # How long writes wait for another connection's; in steps, between which the loop turns.
 OTHERS_SECONDS_MAX = 5.0
 OTHERS_PAUSE_SECONDS = 0.02
+LAST_SECONDS = 1.0  # And when the server stops.
 NEVER = inf
 CACHE_KIB = 8 * 1024
 # The last ones that ran. The driver looks through them one by one, so many cost each statement time.
@@ -116,9 +117,8 @@ class SqliteDatabase:
         self._group: deque[tuple[asyncio.Future, Callable]] = deque()
         self._running = False
         self._closing = False
-        self._deadline = NEVER
-        self._lost = False
-        self._others_until = NEVER
+        self._read_until = self._write_until = self._others_until = NEVER
+        self._lost = self._apart = False
 
     async def start(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -128,16 +128,18 @@ class SqliteDatabase:
         self._idle.set()
         self._open_writer()
         self.reader = SqliteConnection(open_driver(self.path, writes=False))
-        self.reader.driver.set_progress_handler(self._out_of_time, PROGRESS_STEPS)
+        read_late = lambda: monotonic() > self._read_until
+        self.reader.driver.set_progress_handler(read_late, PROGRESS_STEPS)
 
     def _open_writer(self) -> None:
         driver = open_driver(self.path, True, self._durable)
         driver.set_busy_timeout(0)  # Waiting in it would hold up everybody (`_begins`).
-        driver.set_progress_handler(self._out_of_time, PROGRESS_STEPS)
+        # Not for COMMIT, which runs beside reads and may have been done when it is stopped.
+        driver.set_progress_handler(lambda: monotonic() > self._write_until, PROGRESS_STEPS)
         self.writer, self._lost = SqliteConnection(driver), False
 
     def hurry(self) -> None:
-        """Nothing takes long here (`WRITE_SECONDS_MAX`)."""
+        self._others_until = min(self._others_until, monotonic() + LAST_SECONDS)
 
     async def close(self) -> None:
         """What was accepted is finished; nothing new is accepted."""
@@ -149,17 +151,17 @@ class SqliteDatabase:
 
     async def glance(self, do: Callable[[Connection], T]) -> T:
         self._check_open()
-        self._deadline = monotonic() + READ_SECONDS_MAX
+        self._read_until = monotonic() + READ_SECONDS_MAX
         try:
             return do(self.reader)
         except TROUBLE as error:
             raise Unavailable(str(error)) from error
         finally:
-            self._deadline = NEVER
+            self._read_until = NEVER
 
     async def read(self, do: Callable[[Connection], T]) -> T:
         self._check_open()
-        self._deadline = monotonic() + READ_SECONDS_MAX
+        self._read_until = monotonic() + READ_SECONDS_MAX
         reader = self.reader
         try:
             reader.execute("BEGIN", [])  # One snapshot: a bill and its lines are of one moment.
@@ -167,7 +169,7 @@ class SqliteDatabase:
         except TROUBLE as error:
             raise Unavailable(str(error)) from error
         finally:
-            self._deadline = NEVER  # Ending the read is not stopped, however late it is.
+            self._read_until = NEVER  # Ending the read is not stopped, however late it is.
             if reader.driver.in_transaction:
                 reader.execute("COMMIT", [])
 
@@ -206,16 +208,19 @@ class SqliteDatabase:
             if not self._begins():
                 self._loop.call_later(OTHERS_PAUSE_SECONDS, self._run_group)
                 return
-            group = self._taken()
-            try:
-                done = self._run_all(group, self._run_among)
-            except Entangled:
-                self.writer.execute("ROLLBACK", [])
-                self.writer.execute("BEGIN IMMEDIATE", [])
-                done = self._run_all(group, self._run_apart)
+            group = [self._group.popleft() for _ in range(min(len(self._group), GROUP_MAX))]
+            done = self._run_all(group, self._run_apart if self._apart else self._run_among)
+        except Entangled:
+            self._undo()
+            self._group.extendleft(reversed(group))
+            self._apart = True
+            self._run_group()
         except Exception as failure:
-            self._finish([(answer, False, None) for answer, _ in group or self._taken()], failure)
+            # Who could not even begin would have to wait as long again.
+            failed = group or [self._group.popleft() for _ in range(len(self._group))]
+            self._finish([(answer, False, None) for answer, _ in failed], failure)
         else:
+            self._apart = False
             self._commit().add_done_callback(
                 lambda commit: self._finish(done, commit.exception(), committing=True)
             )
@@ -229,15 +234,13 @@ class SqliteDatabase:
             self.writer.execute("BEGIN IMMEDIATE", [])
         except apsw.BusyError:
             self._others_until = min(self._others_until, monotonic() + OTHERS_SECONDS_MAX)
-            if monotonic() < self._others_until:
+            wanted = any(not answer.done() for answer, _ in self._group)
+            if wanted and monotonic() < self._others_until:
                 return False
             self._others_until = NEVER
             raise
         self._others_until = NEVER
         return True
-
-    def _taken(self) -> list[tuple[asyncio.Future, Callable]]:
-        return [self._group.popleft() for _ in range(min(len(self._group), GROUP_MAX))]
 
     def _run_all(self, group: list, run_one: Callable) -> list[tuple[asyncio.Future, bool, object]]:
         until = monotonic() + GROUP_SECONDS_MAX
@@ -247,9 +250,9 @@ class SqliteDatabase:
                 self._group.extendleft(reversed(group[place:]))  # For the next group, ahead of others.
                 break
             if not answer.done():  # A client who left before its turn wants nothing any more.
-                self._deadline = monotonic() + WRITE_SECONDS_MAX
+                self._write_until = monotonic() + WRITE_SECONDS_MAX
                 done.append((answer, *run_one(do)))
-        self._deadline = NEVER
+        self._write_until = NEVER
         return done
 
     def _run_among(self, do: Callable) -> tuple[bool, object]:
@@ -277,7 +280,8 @@ class SqliteDatabase:
 
     def _failed(self, error: Exception) -> tuple[bool, object]:
         if not self.writer.driver.in_transaction:
-            # A full disk or an I/O error makes SQLite roll back everything, the others too.
+            # A full disk, an I/O error, or a change that is stopped in its midst makes SQLite roll back
+            # everything, the others too.
             raise error
         return False, Unavailable(str(error)) if isinstance(error, TROUBLE) else error
 
@@ -297,7 +301,6 @@ class SqliteDatabase:
 
     def _finish(self, done: list, failure: BaseException | None, committing: bool = False) -> None:
         """Answer everyone of the group, then begin the next."""
-        self._deadline = NEVER
         if failure:
             self._undo()
         # A disk that is full takes no commit; one that fails at it may have taken all of it.
@@ -312,13 +315,14 @@ class SqliteDatabase:
             else:
                 answer.set_exception(outcome)
         if self._group:
-            self._gather(0)
+            self._loop.call_soon(self._gather, 0)
         else:
             self._running = False
             self._idle.set()
 
     def _undo(self) -> None:
         """Nothing of a group that has failed is left in the connection, or the next opens another."""
+        self._write_until = NEVER
         try:
             if self.writer.driver.in_transaction:
                 self.writer.driver.execute("ROLLBACK")
@@ -326,9 +330,6 @@ class SqliteDatabase:
             # Nothing is known of this one any more; what it held is not committed.
             self.writer.driver.close(True)
             self._lost = True
-
-    def _out_of_time(self) -> bool:
-        return monotonic() > self._deadline
 
 
 def _because_of(cause: BaseException, kind: type[CommitFailed]) -> CommitFailed:

@@ -109,7 +109,7 @@ async def _walk(
     """One jump after the other, also of several processes: each waits until nobody else walks.
 
     `frozen` says whether the clock stands in the end; None: as before. Raises InDoubt where it was
-    begun and has met trouble: it is finished by whoever looks next."""
+    begun and has met trouble: whoever looks next goes there, and leaves `frozen` as it was."""
     async with environment.journeys:
         # A jump that was left behind is finished on the way: it lies before this one.
         walk = await _turn(environment, target)
