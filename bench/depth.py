@@ -29,7 +29,7 @@ class Depth:
             self.driver = apsw.Connection(data.file, flags=apsw.SQLITE_OPEN_READONLY)
             self.driver.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
             self.connection = SqliteConnection(self.driver)
-        secrets = load(data.folder, lambda: False)
+        secrets = load(data.folder)
         self.work = SimpleNamespace(
             connection=self, secrets=secrets, organization_id=world.ORGANIZATION
         )

@@ -104,7 +104,7 @@ def _measure(report: Report, databases: Databases, kind: str) -> None:
 
 def _filled(data: Data, counts: dict[type, int]) -> Data:
     world.seed_billfold(data)
-    secrets = load(data.folder, lambda: False)
+    secrets = load(data.folder)
     seeding.pour(
         data,
         (Vendor, rows.vendors(secrets, counts[Vendor])),

@@ -55,7 +55,7 @@ def _measure(
 ) -> dict[str, float]:
     data = databases.data(kind, "payments")
     world.seed_billfold(data)
-    secrets = load(data.folder, lambda: False)
+    secrets = load(data.folder)
     seeding.pour(
         data,
         (Vendor, map(_payee, rows.vendors(secrets, PAYEES))),

@@ -16,7 +16,9 @@ from billfold import migrations
 from tests.counter import Counter, another_signed_in, signed_in
 from tests.desk import Desk
 from tests.postgres import Copy, database_of, run_sql
+from tests.relay import Relay
 from tests.server import Receiver, Server
+from tests.tls import serving
 
 pytest_plugins = ["tests.contract.plugin"]
 
@@ -195,6 +197,29 @@ def counter(desk) -> Counter:
 @pytest.fixture
 def other_counter(desk) -> Counter:
     return another_signed_in(desk)
+
+
+@pytest.fixture
+def relay(copied_postgres_url):
+    made = Relay(copied_postgres_url)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def far_desk(relay, open_desk):
+    """A desk whose database is behind the relay, with little patience."""
+    desk = open_desk(relay.url, statement_seconds=1, lock_seconds=1, connect_seconds=1, connections=2)
+    desk.signs_in()
+    yield desk
+    relay.mode = "pass"
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    """A sandbox with certificates of its own."""
+    with serving(tmp_path_factory.mktemp("tls") / "data") as found:
+        yield found
 
 
 @pytest.fixture

@@ -7,12 +7,11 @@ import pytest
 
 from billfold.access.attempts import Attempts
 from billfold.access.sessions import Session
-from tests import test_faults
 from tests.desk import CONTROL, LOGIN, V3
 from tests.proof.books import Books
-from tests.proof.clients import CODE, FUNDING, Kept
+from tests.proof.clients import CODE, FUNDING, IN_DOUBT, Kept
+from tests.relay import Relay
 from tests.test_books import BULK, Whole
-from tests.test_faults import IN_DOUBT, Relay
 
 MODES = ["before", "after"]
 CHALLENGE = f"{V3}/mfa/challenge"
@@ -23,14 +22,12 @@ class Far(Whole):
     """Whose database is behind a relay."""
 
     relay: Relay
-    patch: pytest.MonkeyPatch
 
     def cut(self, mode: str, words: str, path: str, body=None, **options) -> tuple[int, str]:
         """Ask, and lose the connection at the COMMIT of what says these words to the database; status
         and message."""
         self.relay.cut_all()  # A connection says what it has prepared only once.
-        self.patch.setattr(test_faults, "CUT", words)
-        self.relay.mode = mode
+        self.relay.mode, self.relay.cut_at = mode, words
         answer = self.desk.answer("POST", path, body, **options)
         assert self.relay.mode == "pass", "nothing was cut"
         if answer.status_code != 503:
@@ -67,12 +64,10 @@ class Far(Whole):
 
 
 @pytest.fixture
-def far(copied_postgres_url, open_desk, monkeypatch):
-    relay = Relay(copied_postgres_url)
+def far(relay, open_desk):
     desk = open_desk(relay.url, connections=2, mfa_code=CODE)
     desk.signs_in()
-    yield Far(desk, Kept(), desk.vendor(), [], [], relay, monkeypatch)
-    relay.close()
+    return Far(desk, Kept(), desk.vendor(), [], [], relay)
 
 
 @pytest.mark.parametrize("mode", MODES)

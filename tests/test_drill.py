@@ -15,14 +15,7 @@ from billfold.door.authority import Authority
 from billfold.drill import Turn, verdict
 from billfold.kit.errors import Unusable
 from tests.server import run
-from tests.tls import SECONDS_MAX, serving
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory):
-    with serving(tmp_path_factory.mktemp("tls") / "data") as found:
-        yield found
-
+from tests.tls import SECONDS_MAX
 
 CLIENT = textwrap.dedent("""
     import hashlib, pathlib, re, socket, ssl, sys, time

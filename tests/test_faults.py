@@ -3,17 +3,16 @@
 Between server and PostgreSQL stands a relay that cuts and freezes; SQLite's disk is full.
 """
 
-import socket
 import tempfile
-import threading
 import time
-from contextlib import suppress
 
 import psycopg
 import pytest
 
 from tests.desk import V3, bill_of
 from tests.postgres import run_sql
+from tests.proof.clients import IN_DOUBT, NOT_DONE
+from tests.relay import Relay
 
 BILLS = f"{V3}/bills"
 TROUBLE = """
@@ -23,101 +22,10 @@ TROUBLE = """
 DISK_FULL = "RAISE EXCEPTION 'could not extend file' USING ERRCODE = '53100';"
 # A notice, as PostgreSQL sends it to everyone when it is shut down at once.
 WARNING = b"N\0\0\0\x26SWARNING\0C57P02\0Mit ends at once\0\0"
-NOT_DONE = "System failure: nothing was changed, try again."
-IN_DOUBT = "System failure: it is not known whether this was done. Look first."
 # The bill whose COMMIT is cut. The server has other things to write beside the requests, when it wants.
 CUT = "cut-at-its-commit"
 # One second for a statement and three of silence, seen once a second.
 SECONDS_MAX = 8
-
-
-class Relay:
-    """Passes bytes on between server and PostgreSQL, until it is told to do something else.
-
-    With a folder it stands on a local socket there, else on a port."""
-
-    def __init__(self, url: str, folder: str = "") -> None:
-        parts = psycopg.conninfo.conninfo_to_dict(url)
-        self.host, self.port = str(parts["host"]), int(parts.get("port") or 5432)
-        # "pass", "freeze", "refuse", or cut the connection "before" or "after" the COMMIT of CUT.
-        self.mode = "pass"
-        self.pairs: list[tuple[socket.socket, socket.socket]] = []
-        if folder:
-            self.listener = socket.socket(socket.AF_UNIX)
-            self.listener.bind(f"{folder}/.s.PGSQL.5432")
-            self.listener.listen()
-            place = {"host": folder, "port": 5432}
-        else:
-            self.listener = socket.create_server(("127.0.0.1", 0))
-            place = {"host": "127.0.0.1", "port": self.listener.getsockname()[1]}
-        self.url = psycopg.conninfo.make_conninfo(url, **place)
-        threading.Thread(target=self._meet, daemon=True).start()
-
-    def close(self) -> None:
-        self.listener.close()
-        for pair in self.pairs:
-            _cut(*pair)
-
-    def cut_all(self, last_words: bytes = b"") -> None:
-        for near, far in self.pairs:
-            with suppress(BrokenPipeError):  # One that ended by itself.
-                near.sendall(last_words)
-            _cut(near, far)
-        self.pairs = []
-
-    def _meet(self) -> None:
-        with suppress(OSError):
-            while True:
-                near, _ = self.listener.accept()
-                if self.mode == "refuse":
-                    near.close()
-                    continue
-                if self.host.startswith("/"):
-                    far = socket.socket(socket.AF_UNIX)
-                    far.connect(f"{self.host}/.s.PGSQL.{self.port}")
-                else:
-                    far = socket.create_connection((self.host, self.port))
-                self.pairs.append((near, far))
-                carries = threading.Event()
-                for way in ((near, far, "before", carries), (far, near, "after", carries)):
-                    threading.Thread(target=self._pass_on, args=way, daemon=True).start()
-
-    def _pass_on(
-        self, source: socket.socket, target: socket.socket, mode: str, carries: threading.Event
-    ) -> None:
-        with suppress(OSError):
-            while data := source.recv(65536):
-                while self.mode == "freeze":
-                    time.sleep(0.05)
-                if CUT.encode() in data:
-                    carries.set()
-                if self.mode == mode and carries.is_set() and b"COMMIT\0" in data:
-                    self.mode = "pass"
-                    break
-                target.sendall(data)
-        _cut(source, target)
-
-
-def _cut(*ends: socket.socket) -> None:
-    for end in ends:
-        with suppress(OSError):
-            end.shutdown(socket.SHUT_RDWR)
-
-
-@pytest.fixture
-def relay(copied_postgres_url):
-    made = Relay(copied_postgres_url)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def far_desk(relay, open_desk):
-    """A desk whose database is behind the relay, with little patience."""
-    desk = open_desk(relay.url, statement_seconds=1, lock_seconds=1, connect_seconds=1, connections=2)
-    desk.signs_in()
-    yield desk
-    relay.mode = "pass"
 
 
 def files(desk, vendor: str, number: str) -> tuple[int, str]:
@@ -138,7 +46,7 @@ def numbers(desk) -> set[str]:
 
 def test_a_connection_cut_before_its_commit_leaves_nothing_and_says_it_does_not_know(relay, far_desk):
     vendor = far_desk.vendor()
-    relay.mode = "before"
+    relay.mode, relay.cut_at = "before", CUT
     assert files(far_desk, vendor, CUT) == (503, IN_DOUBT)
     assert numbers(far_desk) == set()
     assert files(far_desk, vendor, CUT)[0] == 201
@@ -146,7 +54,7 @@ def test_a_connection_cut_before_its_commit_leaves_nothing_and_says_it_does_not_
 
 def test_a_connection_cut_behind_its_commit_is_not_called_undone(relay, far_desk):
     vendor = far_desk.vendor()
-    relay.mode = "after"
+    relay.mode, relay.cut_at = "after", CUT
     assert files(far_desk, vendor, CUT) == (503, IN_DOUBT)
     assert numbers(far_desk) == {CUT}
 

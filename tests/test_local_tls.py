@@ -14,13 +14,7 @@ from billfold.door.certificates import LocalCertificate, opened
 from billfold.kit.errors import Unusable
 from billfold.settings import Settings, load
 from tests.server import Process, run
-from tests.tls import SECONDS_MAX, STAGE, V2, Served, serving
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory):
-    with serving(tmp_path_factory.mktemp("tls") / "data") as found:
-        yield found
+from tests.tls import SECONDS_MAX, STAGE, V2, Served
 
 
 def next_of(issuer: str) -> str:

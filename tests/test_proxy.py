@@ -12,13 +12,7 @@ import pytest
 
 from billfold.door.authority import Authority
 from tests.server import Process, run
-from tests.tls import SECONDS_MAX, STAGE, V2, serving
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory):
-    with serving(tmp_path_factory.mktemp("tls") / "data") as found:
-        yield found
+from tests.tls import SECONDS_MAX, STAGE, V2
 
 
 @pytest.fixture(scope="module")

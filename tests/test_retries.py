@@ -12,8 +12,9 @@ import pytest
 
 from billfold.kit.postgres import ATTEMPTS_MAX, PostgresDatabase
 from tests.postgres import run_sql
+from tests.proof.clients import NOT_DONE
 from tests.server import run
-from tests.test_faults import NOT_DONE, files, numbers
+from tests.test_faults import files, numbers
 from tests.test_payments import BULK, bulk_of
 
 LOSE = """

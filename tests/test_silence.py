@@ -8,7 +8,6 @@ from psycopg.conninfo import conninfo_to_dict
 
 from billfold.kit import postgres
 from tests.desk import CONTROL, V3, bill_of
-from tests.test_faults import far_desk, relay  # noqa: F401
 
 BILLS = f"{V3}/bills"
 
@@ -43,7 +42,7 @@ def test_a_process_that_falls_silent_within_a_unit_holds_its_locks_no_longer(
     assert status == 201 and 0.5 < waited < 3
 
 
-def test_a_server_that_stops_waits_for_no_silent_database(relay, far_desk, monkeypatch):  # noqa: F811
+def test_a_server_that_stops_waits_for_no_silent_database(relay, far_desk, monkeypatch):
     monkeypatch.setattr(postgres, "LAST_SECONDS", 0.3)
     monkeypatch.setattr(postgres, "SILENCE_SECONDS", 60)
     vendor, database = far_desk.vendor(), far_desk.environment.database
@@ -64,7 +63,7 @@ def test_a_server_that_stops_waits_for_no_silent_database(relay, far_desk, monke
     relay.mode = "pass"
 
 
-def test_nor_where_an_environment_is_open_beside_the_first(relay, open_desk, monkeypatch):  # noqa: F811
+def test_nor_where_an_environment_is_open_beside_the_first(relay, open_desk, monkeypatch):
     monkeypatch.setattr(postgres, "LAST_SECONDS", 0.3)
     parts = conninfo_to_dict(relay.url)
     server = f"postgresql://{parts['user']}@{parts['host']}:{parts['port']}/{parts['dbname']}"

@@ -60,7 +60,7 @@ class Secrets:
         return hmac.digest(self._key, purpose.encode() + b"\0" + message, "sha256")
 
 
-def load(folder: Path, may_make: Callable[[], bool]) -> Secrets:
+def load(folder: Path, may_make: Callable[[], bool] = lambda: False) -> Secrets:
     """The key of BILLFOLD_KEY (base64) or of a file beside the data, which is made where there is none
     and one may be made."""
     if given := os.environ.get("BILLFOLD_KEY"):
