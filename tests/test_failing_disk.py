@@ -3,12 +3,13 @@ is answered, and what is said is true."""
 
 import asyncio
 import shutil
+from pathlib import Path
 from time import monotonic
 
 import apsw
 import pytest
 
-from billfold.kit import sqlite
+from billfold.kit import sqlite, sqlite_log
 from billfold.kit.errors import Unavailable
 from tests.desk import V3, Desk, bill_of
 
@@ -17,11 +18,12 @@ ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n) SELECT 
 
 
 class Disk(apsw.VFS):
-    """One whose log cannot be brought to the disk while it is `broken`."""
+    """One whose log cannot be brought to the disk while it is `broken`, and whose files cannot be
+    written, but for the log, while it is `full`."""
 
     def __init__(self) -> None:
         super().__init__("failing", "unix")
-        self.broken = False
+        self.broken = self.full = False
 
     def xOpen(self, name, flags):
         return DiskFile(self, name, flags)
@@ -36,6 +38,11 @@ class DiskFile(apsw.VFSFile):
         if self.is_log and self.disk.broken:
             raise apsw.IOError("it was not written")
         return super().xSync(flags)
+
+    def xWrite(self, data, offset):
+        if self.disk.full and not self.is_log:
+            raise apsw.FullError("no room")
+        super().xWrite(data, offset)
 
 
 @pytest.fixture
@@ -88,6 +95,20 @@ def test_what_the_disk_did_not_confirm_is_in_doubt_until_more_is_written(desk, d
     assert numbers(desk) == {"before"}
     assert files(desk, "after").status_code == 201
     assert numbers(desk) == after_a_kill(disk, desk, tmp_path / "later") == {"before", "after"}
+
+
+def test_while_the_log_cannot_be_copied_it_grows_and_no_write_fails(desk, disk, monkeypatch):
+    for name, pages in (("LONG", 20), ("LITTLE", 1), ("TOO_LONG", 40)):
+        monkeypatch.setattr(sqlite_log, f"{name}_PAGES", pages)
+    log = Path(f"{desk.environment.database.path}-wal")
+    disk.full = True
+    for number in range(10):
+        assert files(desk, f"full {number}").status_code == 201
+    grown = log.stat().st_size
+    disk.full = False
+    for number in range(10):
+        assert files(desk, f"room {number}").status_code == 201
+    assert len(numbers(desk)) == 20 and log.stat().st_size < 1.5 * grown
 
 
 def test_a_connection_of_which_nothing_is_known_is_left_for_another(desk, monkeypatch):

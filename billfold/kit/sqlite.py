@@ -25,6 +25,7 @@ from sqlalchemy.dialects import sqlite
 
 from billfold.kit.database import Connection
 from billfold.kit.errors import Conflict, InDoubt, Unavailable, Unusable
+from billfold.kit.sqlite_log import LONG_PAGES, Log
 
 # Older libraries can corrupt a WAL database: sqlite.org/wal.html#the_wal_reset_bug
 SQLITE_VERSION_MIN = (3, 51, 3)
@@ -44,8 +45,6 @@ STATEMENTS_KEPT = 128
 # Rows that one INSERT takes: the driver puts a statement back among the kept ones after each run of it,
 # so that fifty runs would push fifty others out.
 HANDFUL = 8
-# 16 MB of log: pages that many commits touch are copied into the file once for all of them.
-CHECKPOINT_PAGES = 4_000
 PROGRESS_STEPS = 20_000  # How often a running statement looks at the time.
 
 # Not the request's fault and not ours: a full disk, a broken file, a query out of time.
@@ -126,6 +125,7 @@ class SqliteDatabase:
         self._committer = ThreadPoolExecutor(1, "commit")
         self._idle = asyncio.Event()
         self._idle.set()
+        self._log = Log(self.path)
         self._open_writer()
         self.reader = SqliteConnection(open_driver(self.path, writes=False))
         read_late = lambda: monotonic() > self._read_until
@@ -136,6 +136,7 @@ class SqliteDatabase:
         driver.set_busy_timeout(0)  # Waiting in it would hold up everybody (`_begins`).
         # Not for COMMIT, which runs beside reads and may have been done when it is stopped.
         driver.set_progress_handler(lambda: monotonic() > self._write_until, PROGRESS_STEPS)
+        self._log.follow(driver)
         self.writer, self._lost = SqliteConnection(driver), False
 
     def hurry(self) -> None:
@@ -146,6 +147,7 @@ class SqliteDatabase:
         self._closing = True
         await self._idle.wait()
         self._committer.shutdown()
+        self._log.close()
         self.reader.driver.close()
         self.writer.driver.close()
 
@@ -365,7 +367,7 @@ def open_driver(path: str, writes: bool, durable: bool = True) -> apsw.Connectio
     if writes:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
-        connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
+        connection.execute(f"PRAGMA wal_autocheckpoint={LONG_PAGES}")
         connection.execute("PRAGMA foreign_keys=ON")
     connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
     connection.execute("PRAGMA temp_store=MEMORY")
