@@ -14,6 +14,7 @@ from billfold.kit.errors import Unavailable
 from tests.desk import V3, Desk, bill_of
 
 BILLS = f"{V3}/bills"
+PAGE_BYTES = 4096
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n) SELECT count(*) FROM n"
 
 
@@ -24,6 +25,7 @@ class Disk(apsw.VFS):
     def __init__(self) -> None:
         super().__init__("failing", "unix")
         self.broken = self.full = False
+        self.refused = 0
 
     def xOpen(self, name, flags):
         return DiskFile(self, name, flags)
@@ -41,6 +43,7 @@ class DiskFile(apsw.VFSFile):
 
     def xWrite(self, data, offset):
         if self.disk.full and not self.is_log:
+            self.disk.refused += 1
             raise apsw.FullError("no room")
         super().xWrite(data, offset)
 
@@ -97,7 +100,7 @@ def test_what_the_disk_did_not_confirm_is_in_doubt_until_more_is_written(desk, d
     assert numbers(desk) == after_a_kill(disk, desk, tmp_path / "later") == {"before", "after"}
 
 
-def test_while_the_log_cannot_be_copied_it_grows_and_no_write_fails(desk, disk, monkeypatch):
+def test_while_the_log_cannot_be_copied_it_grows_and_no_write_fails(desk, disk, monkeypatch, caplog):
     for name, pages in (("LONG", 20), ("LITTLE", 1), ("TOO_LONG", 40)):
         monkeypatch.setattr(sqlite_log, f"{name}_PAGES", pages)
     log = Path(f"{desk.environment.database.path}-wal")
@@ -105,6 +108,10 @@ def test_while_the_log_cannot_be_copied_it_grows_and_no_write_fails(desk, disk, 
     for number in range(10):
         assert files(desk, f"full {number}").status_code == 201
     grown = log.stat().st_size
+    assert disk.refused > 1 and grown > 100 * PAGE_BYTES
+    assert [said for said in caplog.messages if "cannot be copied" in said] == [
+        "the write-ahead log grows, it cannot be copied: FullError('no room')"
+    ]
     disk.full = False
     for number in range(10):
         assert files(desk, f"room {number}").status_code == 201

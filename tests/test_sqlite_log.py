@@ -3,6 +3,7 @@
 import shutil
 from contextlib import closing
 from threading import Event
+from time import monotonic, sleep
 
 import apsw
 import pytest
@@ -12,6 +13,8 @@ from billfold.kit.sqlite import open_driver
 from billfold.kit.sqlite_log import Log
 
 LONG, LITTLE, TOO_LONG = 100, 20, 300
+# More than one of these commits writes.
+FEW = 10
 WAIT_SECONDS = 10
 
 
@@ -23,6 +26,19 @@ def path(tmp_path, monkeypatch):
 
 
 @pytest.fixture
+def lengths(monkeypatch) -> list[int]:
+    """How many pages the log had after each commit."""
+    heard, committed = [], Log._committed
+
+    def hear(log, driver, name, pages):
+        heard.append(pages)
+        return committed(log, driver, name, pages)
+
+    monkeypatch.setattr(Log, "_committed", hear)
+    return heard
+
+
+@pytest.fixture
 def log(path):
     log = Log(path)
     yield log
@@ -30,7 +46,7 @@ def log(path):
 
 
 @pytest.fixture
-def driver(path, log):
+def driver(path, log, lengths):
     with closing(open_driver(path, writes=True)) as driver:
         driver.execute("CREATE TABLE kept (page BLOB)")
         log.follow(driver)
@@ -43,10 +59,20 @@ def writes(driver, pages: int) -> None:
         driver.execute("INSERT INTO kept VALUES (zeroblob(4000))")
 
 
-def log_pages(driver) -> int:
-    """How long the log is; this copies of it what can be copied."""
-    pages, _ = driver.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
-    return pages
+def writes_and_waits(driver, log, pages: int) -> None:
+    """For each copy that a commit begins, before the next."""
+    for _ in range(pages):
+        writes(driver, 1)
+        if log._copying:
+            log._copying.result(WAIT_SECONDS)
+
+
+def writes_until_it_is_copied(driver, log) -> int:
+    for written in range(LONG):
+        if log._copying:
+            return written
+        writes(driver, 1)
+    raise AssertionError("nobody copies the log")
 
 
 def in_the_file(path, tmp_path) -> int:
@@ -57,54 +83,72 @@ def in_the_file(path, tmp_path) -> int:
     return count
 
 
-def writes_until_it_is_copied(driver, log) -> int:
-    before = log._copying
-    for written in range(LONG):
-        if log._copying is not before:
-            return written
-        writes(driver, 1)
-    raise AssertionError("nobody copies the log")
-
-
-def test_a_long_log_is_copied_beside_the_writes_and_begins_anew(driver, log, path, tmp_path):
+def test_a_long_log_is_copied_beside_the_writes_and_begins_anew(driver, log, lengths, path, tmp_path):
     written = 0
     for _ in range(3):
         written += writes_until_it_is_copied(driver, log)
         log._copying.result(WAIT_SECONDS)
-        assert in_the_file(path, tmp_path) == written
+        assert in_the_file(path, tmp_path) == written and lengths[-1] >= LONG
         writes(driver, 1)
         written += 1
-        assert log_pages(driver) < LITTLE
+        assert lengths[-1] < FEW
 
 
-def test_what_is_added_meanwhile_is_copied_within_a_commit(driver, log, path, tmp_path, monkeypatch):
+def test_what_is_added_meanwhile_is_copied_within_a_commit(
+    driver, log, lengths, path, tmp_path, monkeypatch
+):
     copy, added = Log._copy, Event()
     monkeypatch.setattr(Log, "_copy", lambda log: added.wait(WAIT_SECONDS) and copy(log))
     written = writes_until_it_is_copied(driver, log)
     with closing(open_driver(path, writes=False)) as reader:
         reader.execute("BEGIN; SELECT count(*) FROM kept").fetchall()
         writes(driver, 3)
-        added.set()
+        added.set()  # It copies no more than all readers know.
         log._copying.result(WAIT_SECONDS)
     writes(driver, 1)
-    assert in_the_file(path, tmp_path) == written + 4
+    assert in_the_file(path, tmp_path) == written + 4 and lengths[-1] > LONG
     writes(driver, 1)
-    assert log_pages(driver) < LITTLE
+    assert lengths[-1] < FEW
 
 
-def test_where_copying_is_slower_than_writing_the_log_is_copied_within_a_commit(driver, monkeypatch):
-    monkeypatch.setattr(Log, "_copy", lambda log: None)
+def test_what_is_copied_too_little_of_is_copied_within_a_commit(driver, log, lengths, monkeypatch):
+    monkeypatch.setattr(Log, "_copy", lambda log: 0)
+    writes_and_waits(driver, log, TOO_LONG)
+    assert TOO_LONG <= max(lengths) < TOO_LONG + FEW
+
+
+def test_a_log_that_is_too_long_waits_for_a_slow_copy(driver, lengths, monkeypatch):
+    copy = Log._copy
+
+    def copy_late(log):
+        until = monotonic() + WAIT_SECONDS
+        while max(lengths) < TOO_LONG and monotonic() < until:
+            sleep(0.001)
+        sleep(0.05)  # Who did not wait would write much meanwhile.
+        return copy(log)
+
+    monkeypatch.setattr(Log, "_copy", copy_late)
     writes(driver, TOO_LONG)
-    assert log_pages(driver) < TOO_LONG
+    assert TOO_LONG <= max(lengths) < TOO_LONG + FEW
 
 
-def test_who_reads_of_long_ago_makes_the_log_longer_and_no_write_fails(driver, path):
+def test_who_reads_of_long_ago_makes_the_log_longer_and_no_write_fails(driver, log, lengths, path):
     writes(driver, 1)
     with closing(open_driver(path, writes=False)) as reader:
         reader.execute("BEGIN")
         assert reader.execute("SELECT count(*) FROM kept").fetchone() == (1,)
-        writes(driver, TOO_LONG)
+        writes_and_waits(driver, log, TOO_LONG)
         assert reader.execute("SELECT count(*) FROM kept").fetchone() == (1,)
-        assert log_pages(driver) > TOO_LONG
+    assert lengths[-1] > TOO_LONG + FEW
     writes(driver, 2)
-    assert log_pages(driver) < LONG
+    assert lengths[-1] < FEW
+
+
+def test_whatever_copying_meets_no_commit_fails_and_it_is_told_once(driver, log, monkeypatch, caplog):
+    def refuse(log):
+        raise OSError("too many open files")
+
+    monkeypatch.setattr(Log, "_copy", refuse)
+    writes_and_waits(driver, log, LONG)
+    (told,) = caplog.messages
+    assert "cannot be copied: OSError('too many open files')" in told

@@ -55,7 +55,7 @@ POSTGRES = {
     "cents INTEGER": "cents BIGINT",
     "BLOB": "BYTEA",
 }
-# As billfold/kit/sqlite.py has them.
+# As billfold/kit/sqlite.py has them; of the log SQLite takes care itself, within a COMMIT.
 PRAGMAS = (
     "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-8192",
     "wal_autocheckpoint=4000",

@@ -147,7 +147,7 @@ class SqliteDatabase:
         self._closing = True
         await self._idle.wait()
         self._committer.shutdown()
-        self._log.close()
+        await asyncio.to_thread(self._log.close)  # A copy on its way holds up nobody else.
         self.reader.driver.close()
         self.writer.driver.close()
 
@@ -367,6 +367,7 @@ def open_driver(path: str, writes: bool, durable: bool = True) -> apsw.Connectio
     if writes:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+        # Who writes for everybody is followed by `Log` instead, which this would end.
         connection.execute(f"PRAGMA wal_autocheckpoint={LONG_PAGES}")
         connection.execute("PRAGMA foreign_keys=ON")
     connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
