@@ -17,8 +17,9 @@ from billfold.access.roles import RoleType
 from billfold.access.users import Login, User
 from billfold.books.classifications import Classification, PaymentTerm
 from billfold.funding.bank_accounts import AccountType, BankAccount, OwnerType, Status
+from billfold.kit.callers import Caller
 from billfold.kit.environment import Environment
-from billfold.kit.work import Caller, Work
+from billfold.kit.work import Work
 from billfold.payables.vendor_bank_accounts import VendorBankAccount
 from billfold.payables.vendors import AccountType as VendorType
 from billfold.payables.vendors import PayByType, Vendor

@@ -14,9 +14,9 @@ from billfold import demo_world
 from billfold.access.roles import RoleType
 from billfold.access.sessions import SessionKind, open_session
 from billfold.app import Billfold
+from billfold.kit.callers import Caller
 from billfold.kit.environment import set_clock, stored_clock
 from billfold.kit.secrets import digest
-from billfold.kit.work import Caller
 from billfold.settings import Settings
 from tests.contract.recorder import record
 

@@ -9,7 +9,7 @@ from billfold import demo_world
 from billfold.access.roles import RoleType
 from billfold.events import outbox, subscriptions
 from billfold.events.outbox import Delivery
-from billfold.kit.work import SYSTEM_USER, Caller
+from billfold.kit.callers import SYSTEM_USER, Caller
 from tests.console import CONSOLE, SECOND, SIGN_IN, Person, browsers_of, second_organization, words
 from tests.test_webhooks import SUBSCRIPTIONS, subscribes
 

@@ -12,10 +12,10 @@ from billfold import demo_world
 from billfold.app import Billfold, check
 from billfold.kit import agenda, travel
 from billfold.kit.agenda_items import AgendaItem
+from billfold.kit.callers import Caller
 from billfold.kit.clock import real, stamp
 from billfold.kit.environment import set_clock, stored_clock
 from billfold.kit.errors import Unavailable, Unusable
-from billfold.kit.work import Caller
 from billfold.settings import Settings
 from tests.desk import CONTROL, LOGIN, START, V3
 

@@ -14,7 +14,7 @@ import pytest
 
 from billfold.app import Billfold
 from billfold.funding.bank_accounts import AccountType, BankAccount, OwnerType, Status
-from billfold.kit.work import Caller
+from billfold.kit.callers import Caller
 from billfold.settings import Settings
 from tests.desk import V3, bill_of, vendor_of
 from tests.server import Server, assert_refused, run

@@ -13,9 +13,9 @@ from billfold.access.sessions import Session, SessionKind
 from billfold.access.users import Login, User
 from billfold.app import OPERATIONS
 from billfold.funding.bank_accounts import AccountType, BankAccount, OwnerType, Status
+from billfold.kit.callers import Caller
 from billfold.kit.listing import moment
 from billfold.kit.secrets import digest
-from billfold.kit.work import Caller
 from billfold.payables.bills import Bill, PaymentStatus
 from billfold.payables.vendors import AccountType as VendorType
 from tests.desk import CALLER, START, V3, bill_of, vendor_of

@@ -8,7 +8,7 @@ from billfold.access.organizations import Address, Organization, Owner
 from billfold.access.organizations_shapes_v3 import OrganizationPatchRequest, details
 from billfold.access.partners import Partner
 from billfold.books.audit import AuditEntry
-from billfold.kit.work import SYSTEM_USER, Caller
+from billfold.kit.callers import SYSTEM_USER, Caller
 from tests.counter import (
     ADDRESS,
     NOODLES,

@@ -8,7 +8,7 @@ from billfold import demo_world
 from billfold.access.risk import RiskPhone
 from billfold.access.roles import RoleType, role_id
 from billfold.access.users import User
-from billfold.kit.work import Caller
+from billfold.kit.callers import Caller
 from tests.counter import (
     NOW,
     PARTNER,

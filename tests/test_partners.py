@@ -7,8 +7,8 @@ from billfold.access import partners, sessions
 from billfold.access.organizations import Organization
 from billfold.access.roles import RoleType, role_id
 from billfold.funding.bank_accounts import AccountType, BankAccount, OwnerType, Status
+from billfold.kit.callers import Caller
 from billfold.kit.secrets import digest
-from billfold.kit.work import Caller
 from tests.counter import (
     NOODLES,
     ORGANIZATIONS,

@@ -13,8 +13,8 @@ from billfold.access.roles import RoleType
 from billfold.access.sessions import Session
 from billfold.access.sign_up import Applicant, SignUp
 from billfold.access.verifications import Verification
+from billfold.kit.callers import Caller
 from billfold.kit.errors import Refusal
-from billfold.kit.work import Caller
 from tests.desk import CONTROL, LOGIN, V3
 from tests.server import run
 from tests.test_production import KEY

@@ -7,7 +7,7 @@ from billfold.access import invitations, keys, organizations, users
 from billfold.access.keys import KeyKind
 from billfold.access.roles import DEFAULTS, RoleType, role_id
 from billfold.access.users import Login, User
-from billfold.kit.work import SYSTEM_USER, Caller
+from billfold.kit.callers import SYSTEM_USER, Caller
 from tests.desk import CONTROL, LOGIN, START, V3
 
 USERS, ROLES, ME = f"{V3}/users", f"{V3}/roles", f"{V3}/users/{demo_world.USER_ID}"

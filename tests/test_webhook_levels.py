@@ -16,8 +16,8 @@ from billfold.events.catalog import SPEND_TYPES, TYPES
 from billfold.events.outbox import Delivery
 from billfold.events.samples_v3 import ENTITY_OF
 from billfold.kit import agenda_items, worker
+from billfold.kit.callers import Caller
 from billfold.kit.secrets import digest
-from billfold.kit.work import Caller
 from tests.desk import EVENTS, START, V3, vendor_of
 from tests.receiver import Receiver
 from tests.test_webhooks import SUBSCRIPTIONS, request_of

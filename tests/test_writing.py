@@ -11,10 +11,11 @@ from billfold.app import Billfold
 from billfold.events import subscriptions
 from billfold.events.subscriptions import Subscription, Wanted
 from billfold.kit import sqlite
+from billfold.kit.callers import Caller
 from billfold.kit.environment import set_clock, stored_clock
 from billfold.kit.errors import NOT_FOUND, Refusal, Unavailable, Unusable
 from billfold.kit.sqlite import GROUP_MAX, CommitFailed, SqliteDatabase
-from billfold.kit.work import Caller, Work
+from billfold.kit.work import Work
 from tests.desk import CALLER, CONTROL, START, V3, vendor_of
 
 VENDORS = f"{V3}/vendors"

@@ -16,6 +16,7 @@ from billfold.access.messages import Channel
 from billfold.access.sessions import SessionKind
 from billfold.access.users import User
 from billfold.kit import rates
+from billfold.kit.callers import Caller
 from billfold.kit.environment import Environment
 from billfold.kit.errors import (
     INVALID_VALUE,
@@ -29,7 +30,7 @@ from billfold.kit.errors import (
 )
 from billfold.kit.secrets import digest
 from billfold.kit.tables import Owned, table
-from billfold.kit.work import Caller, Work
+from billfold.kit.work import Work
 
 CODE_LIFE = timedelta(minutes=5)
 ATTEMPTS_MAX = 3

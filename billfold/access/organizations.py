@@ -11,10 +11,11 @@ import sqlalchemy as sa
 from msgspec import UNSET, UnsetType
 
 from billfold.access import roles
+from billfold.kit.callers import SYSTEM_USER
 from billfold.kit.errors import INVALID_FIELD, Refusal
 from billfold.kit.places import country_name
 from billfold.kit.tables import Record, table
-from billfold.kit.work import SYSTEM_USER, Work
+from billfold.kit.work import Work
 
 # Ours: BILL's list is not published but for one of its phrases (`organizations.yaml`, unknown).
 INDUSTRIES = (

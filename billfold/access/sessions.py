@@ -11,11 +11,12 @@ import sqlalchemy as sa
 from billfold.access import keys
 from billfold.access.keys import Key
 from billfold.access.roles import RoleType
+from billfold.kit.callers import Caller
 from billfold.kit.environment import Environment, StoredClock
 from billfold.kit.errors import SESSION_INVALID, Refusal, Unavailable
 from billfold.kit.secrets import digest
 from billfold.kit.tables import Record, table
-from billfold.kit.work import Caller, Work
+from billfold.kit.work import Work
 
 IDLE_MAX = timedelta(minutes=35)
 SYNC_TOKEN_IDLE_MAX = timedelta(hours=48)

@@ -28,6 +28,7 @@ from billfold.access.messages import Channel
 from billfold.access.roles import RoleType
 from billfold.access.users import Login
 from billfold.kit import rates
+from billfold.kit.callers import SYSTEM_USER
 from billfold.kit.environment import Environment, stored_clock
 from billfold.kit.errors import (
     INVALID_VALUE,
@@ -40,7 +41,7 @@ from billfold.kit.errors import (
 )
 from billfold.kit.secrets import digest
 from billfold.kit.tables import Record, table
-from billfold.kit.work import SYSTEM_USER, Work
+from billfold.kit.work import Work
 
 LIFE = timedelta(minutes=15)
 CODES_AN_HOUR, SIGN_UPS_AN_HOUR = 5, 100

@@ -11,10 +11,11 @@ from enum import StrEnum
 from billfold.access import organizations
 from billfold.access.organizations import Organization
 from billfold.access.risk import phone_of
+from billfold.kit.callers import SYSTEM_USER
 from billfold.kit.errors import NOT_FOUND, NOT_POSSIBLE, NOT_VERIFIED, Refusal
 from billfold.kit.lifecycle import Lifecycle
 from billfold.kit.tables import Owned, table
-from billfold.kit.work import SYSTEM_USER, Work
+from billfold.kit.work import Work
 
 DECIDE, REVIEWED = "risk.decide", "risk.reviewed"
 TAKES = timedelta(hours=1)

@@ -20,9 +20,10 @@ from billfold.console.said import said_by
 from billfold.door import page_door
 from billfold.door.page_door import HEADERS, PLAIN, Asked, Elsewhere, PageDoor
 from billfold.door.watch import Watch
+from billfold.kit.callers import Caller
 from billfold.kit.environment import Environment
 from billfold.kit.errors import SESSION_INVALID, Refusal
-from billfold.kit.work import Caller, Work
+from billfold.kit.work import Work
 
 T = TypeVar("T")
 

@@ -18,8 +18,9 @@ from billfold.events.history_v3 import EventType, TestEventRequest
 from billfold.events.outbox import Delivery, Event
 from billfold.events.subscriptions import Subscription
 from billfold.kit import listing
+from billfold.kit.callers import Caller
 from billfold.kit.errors import INVALID_VALUE, Refusal
-from billfold.kit.work import Caller, Work
+from billfold.kit.work import Work
 
 ALL = "/console/webhooks"
 ONE = f"{ALL}/{{subscription_id}}"

@@ -5,8 +5,8 @@ from datetime import datetime
 from urllib.parse import parse_qsl
 
 from billfold.access.sessions import Session
+from billfold.kit.callers import Caller
 from billfold.kit.errors import INVALID_PARAMETER, Refusal
-from billfold.kit.work import Caller
 
 
 @dataclass(slots=True)

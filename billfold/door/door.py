@@ -190,6 +190,7 @@ class Door:
 
         def unit(work: Work) -> bytes:
             self._admit(work, operation, arrival)
+            work.connection.new_moment()
             if operation.asks:
                 arguments["asked"] = _asked(arrival) if arrival.query else NOTHING_ASKED
             if operation.query_name:
@@ -198,7 +199,7 @@ class Door:
                 arguments[operation.body_name] = dialect.body(operation, arrival)
             return dialect.said(operation.do(work, **arguments))
 
-        return await self.environment.read(unit)
+        return await self.environment.read(unit, like=operation.do)
 
     async def _write(self, operation: Operation, arrival: Arrival, arguments: dict, receive) -> bytes:
         """The gate looks on its own: who is not admitted never stands in the writers' line."""

@@ -12,6 +12,7 @@ from billfold.access.sessions import Session, SessionKind
 from billfold.door.arrival import Arrival
 from billfold.door.wire import Wire, decode, decoder
 from billfold.kit.addresses import is_loopback, name_in
+from billfold.kit.callers import Caller
 from billfold.kit.errors import (
     BAD_DEVELOPER_KEY,
     CONTROL_TOKEN,
@@ -23,7 +24,7 @@ from billfold.kit.errors import (
     WRONG_KEY,
     Refusal,
 )
-from billfold.kit.work import Caller, Work
+from billfold.kit.work import Work
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,12 @@ from billfold.events.attempts import DeliveryAttempt
 from billfold.events.outbox import Delivery, DeliveryState
 from billfold.events.subscriptions import Subscription
 from billfold.kit import listing
+from billfold.kit.callers import SYSTEM_USER, Caller
 from billfold.kit.environment import Environment, stored_clock
 from billfold.kit.errors import NOT_FOUND, Refusal
 from billfold.kit.listing import Asked, Field, Page
 from billfold.kit.tables import Owned
-from billfold.kit.work import SYSTEM_USER, Caller, Work
+from billfold.kit.work import Work
 
 # Documented (`webhooks.yaml`, limits): what is older is not told any more.
 KEPT = timedelta(days=180)

@@ -11,11 +11,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from billfold.kit.callers import SYSTEM_USER, Caller
 from billfold.kit.clock import real
 from billfold.kit.database import IN_ONE, among, id_names, in_one
 from billfold.kit.environment import stored_clock
 from billfold.kit.tables import Record, table
-from billfold.kit.work import SYSTEM_USER, Caller, Work
+from billfold.kit.work import Work
 
 # So many of a lane are in flight, whoever sends them.
 LANE_MAX = 4

@@ -4,7 +4,7 @@ A statement is built with SQLAlchemy Core, compiled once per database and kept; 
 the text. `sqlite.py` and `postgres.py` say where functions run and when an answer may leave.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache, partial
 from typing import Any, Protocol, TypeVar
@@ -103,6 +103,9 @@ class Connection:
         """Whether nobody else is at what this names; until this unit ends nobody else can be."""
         raise NotImplementedError
 
+    def new_moment(self) -> None:
+        """What is asked from here on is of one moment; what was asked before may be of another."""
+
     def make_durable(self) -> None:
         """What this unit commits outlives the machine, also where it was begun otherwise."""
 
@@ -149,6 +152,15 @@ class Connection:
         """Rows by their ids, whoever's they are."""
         rows = self.rows_among(record, partial(select_by_id, record), list(set(ids)))
         return {row.id: row for row in rows}
+
+    def pair(
+        self, record: type[R], other: type[Record], by: str, id: str, organization_id: str
+    ) -> list[Any]:
+        """An organization's row, and behind it the one that it names in a column, if it names one."""
+        own, query = len(record.__struct_fields__), select_with(record, other, by)
+        for row in self.values(query, id=id, organization_id=organization_id):
+            return [record(*row[:own]), *([other(*row[own:])] if row[own] is not None else [])]
+        return []
 
     def insert(self, record: type[R], rows: list[R]) -> None:
         compiled = self.compiled(insert_into(record))
@@ -206,7 +218,10 @@ class Database(Protocol):
     def hurry(self) -> None: ...
     async def close(self) -> None: ...
     def glance(self, do: Callable[[Connection], T]) -> Awaitable[T]: ...
-    def read(self, do: Callable[[Connection], T]) -> Awaitable[T]: ...
+
+    # All that is read is of one moment. `like` is the same for reads that ask alike: while one
+    # statement is enough for them, which is of one moment by itself, they need no transaction.
+    def read(self, do: Callable[[Connection], T], like: Hashable = None) -> Awaitable[T]: ...
 
     # What is not `durable` may be undone when the database's machine fails: it waits for no disk.
     def write(self, do: Callable[[Connection], T], durable: bool = True) -> Awaitable[T]: ...
@@ -243,6 +258,16 @@ def said_by_driver(error: BaseException) -> str:
 def select_where(record: type[Record], *names: str) -> sa.Select:
     query = sa.select(record.table).order_by(record.c.id)
     return query.where(*(record.c[name] == sa.bindparam(name) for name in names))
+
+
+@lru_cache(STATEMENTS_MAX)
+def select_with(record: type[Record], other: type[Record], by: str) -> sa.Select:
+    """A row of an organization, and the one of the same that it names in a column."""
+    c, same = record.c, sa.bindparam("organization_id", type_=sa.Text())
+    named = sa.and_(other.c.id == c[by], other.c.organization_id == same)
+    joined = sa.outerjoin(record.table, other.table, named)
+    both = sa.select(record.table, other.table).select_from(joined)
+    return both.where(c.id == sa.bindparam("id"), c.organization_id == same)
 
 
 @lru_cache(STATEMENTS_MAX)

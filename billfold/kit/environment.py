@@ -1,11 +1,12 @@
 """An environment: a database, a clock, a source of ids, a policy, and how what was told is posted."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
+from billfold.kit.callers import Caller
 from billfold.kit.clock import Clock
 from billfold.kit.database import Connection, Database, select_to_change
 from billfold.kit.errors import Unusable
@@ -14,7 +15,7 @@ from billfold.kit.known import Known
 from billfold.kit.policy import Policy
 from billfold.kit.secrets import KEY_FILE, Passwords, Secrets
 from billfold.kit.tables import Record, table
-from billfold.kit.work import Caller, Work
+from billfold.kit.work import Work
 
 T = TypeVar("T")
 CLOCK_ID = "clock"
@@ -68,8 +69,11 @@ class Environment:
     # One jump through time after the other.
     journeys: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    async def read(self, do: Callable[[Work], T], caller: Caller | None = None) -> T:
-        answer, work = await self.database.read(self._unit(do, caller))
+    async def read(
+        self, do: Callable[[Work], T], caller: Caller | None = None, like: Hashable = None
+    ) -> T:
+        """Read as of one moment; `like` as the database has it."""
+        answer, work = await self.database.read(self._unit(do, caller), like)
         self.clock.adopt(work.clock_state)
         return answer
 

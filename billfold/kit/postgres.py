@@ -8,7 +8,7 @@ import asyncio
 import os
 import socket
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from functools import partial
@@ -65,19 +65,25 @@ TROUBLE = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalErr
 T = TypeVar("T")
 
 
+class AsksAgain(BaseException):
+    """A read that was to ask once wants more. No rule may take it for a failure."""
+
+
 class PostgresConnection(Connection):
     def __init__(self, driver: psycopg.Connection) -> None:
         super().__init__(driver, DIALECT)
         self.cursor = driver.cursor()
         # When the server was last asked; never, while nobody waits for it.
         self.asked = NEVER
+        # How many statements, which only read, may be asked where `once` runs.
+        self._left: int | None = None
 
     def fetch(self, text, arguments):
-        self.asked = monotonic()
+        self._asks(reads=text.startswith("SELECT"))
         return self.cursor.execute(text, arguments, prepare=True).fetchall()
 
     def execute(self, text, arguments):
-        self.asked = monotonic()
+        self._asks()
         self.driver.execute(text, arguments, prepare=True)
 
     def named(self, ids, most=0):
@@ -104,13 +110,32 @@ class PostgresConnection(Connection):
             self.execute(update_all_of(record, *names), [as_json(rows), BETWEEN.join(ids)])
 
     def execute_many(self, text, rows):
-        self.asked = monotonic()
+        self._asks()
         self.cursor.executemany(text, rows)  # Prepared, and on their way together.
 
     def try_lock(self, name):
         text = "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))"
         ((locked,),) = self.fetch(text, [name])
         return locked
+
+    def new_moment(self):
+        if self._left is not None:
+            self._left = 1
+
+    def once(self, do: Callable[[Connection], T]) -> T:
+        """Run `do` outside a transaction, where it asks once of each moment."""
+        self._left = 1
+        try:
+            return do(self)
+        finally:
+            self._left = None
+
+    def _asks(self, reads: bool = False) -> None:
+        if self._left is not None:
+            if not (reads and self._left):
+                raise AsksAgain
+            self._left -= 1
+        self.asked = monotonic()
 
     def make_durable(self):
         self.command(b"SET LOCAL synchronous_commit TO DEFAULT")
@@ -184,6 +209,8 @@ class PostgresDatabase:
         self._mine = local()
         self._idle: LifoQueue[PostgresConnection] = LifoQueue()
         self._open: set[PostgresConnection] = set()
+        # Which reads take more than one statement.
+        self._ask_again: set[Hashable] = set()
         self._last: asyncio.TimerHandle | None = None
         self._over = False
 
@@ -217,8 +244,10 @@ class PostgresDatabase:
     def glance(self, do: Callable[[Connection], T]) -> Awaitable[T]:
         return self._in_thread(self._glance, do)
 
-    def read(self, do: Callable[[Connection], T]) -> Awaitable[T]:
-        return self._in_thread(self._read, do)
+    def read(self, do: Callable[[Connection], T], like: Hashable = None) -> Awaitable[T]:
+        if like is None or like in self._ask_again:
+            return self._in_thread(self._read, do)
+        return self._in_thread(partial(self._read_once, like), do)
 
     def write(self, do: Callable[[Connection], T], durable: bool = True) -> Awaitable[T]:
         return self._in_thread(partial(self._write, BEGIN_WRITE if durable else BEGIN_HASTY), do)
@@ -267,7 +296,7 @@ class PostgresDatabase:
         finally:
             self._give_back()
 
-    def _glance(self, do: Callable[[Connection], T]) -> T:
+    def _glance(self, do: Callable[[PostgresConnection], T]) -> T:
         connection = self._connection()
         try:
             return do(connection)
@@ -276,6 +305,15 @@ class PostgresDatabase:
                 raise
             # The server has let go of it since it was last used; nothing was begun.
             return do(self._connect())
+
+    def _read_once(self, like: Hashable, do: Callable[[Connection], T]) -> T:
+        """A transaction is two journeys, as many as the gate and a row take without one."""
+        try:
+            return self._glance(lambda connection: connection.once(do))
+        except AsksAgain:
+            self._ask_again.add(like)
+            self._give_back()
+            return self._read(do)
 
     def _read(self, do: Callable[[Connection], T]) -> T:
         return self._begun(BEGIN_READ).transaction(do)

@@ -12,7 +12,7 @@ Reads use a second connection that sees committed rows only. Nobody hears what i
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from itertools import chain
@@ -161,7 +161,7 @@ class SqliteDatabase:
         finally:
             self._read_until = NEVER
 
-    async def read(self, do: Callable[[Connection], T]) -> T:
+    async def read(self, do: Callable[[Connection], T], like: Hashable = None) -> T:
         self._check_open()
         self._read_until = monotonic() + READ_SECONDS_MAX
         reader = self.reader

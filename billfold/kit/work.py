@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from billfold.kit.calendar import pacific
+from billfold.kit.callers import Caller
 from billfold.kit.clock import Clock
 from billfold.kit.database import (
     Connection,
@@ -30,19 +31,10 @@ from billfold.kit.ids import Ids
 from billfold.kit.known import Known
 from billfold.kit.policy import Policy
 from billfold.kit.secrets import Secrets
-from billfold.kit.tables import RECORDS, Owned, Record
+from billfold.kit.tables import PREFIX_LENGTH, RECORDS, Owned, Record
 
 R = TypeVar("R", bound=Record)
 T = TypeVar("T")
-PREFIX_LENGTH = 3
-SYSTEM_USER = "syu01SYSTEMUSER00000"
-
-
-class Caller(msgspec.Struct, frozen=True, gc=False):
-    organization_id: str
-    user_id: str
-    trusted: bool
-    session_id: str = ""
 
 
 class Work:
@@ -143,6 +135,13 @@ class Work:
             known = self._seen[id] = self._one(record, id, select_where, missing)
         return known
 
+    def find_with(self, record: type[R], id: str, other: type[Owned], by: str) -> R:
+        """`find` a row, and with it what it names in a column, for `find` to know it."""
+        if not (found := self.connection.pair(record, other, by, id, self.organization_id)):
+            raise Refusal(NOT_FOUND, id)
+        self._seen.update((row.id, row) for row in found)
+        return found[0]
+
     def find_all(self, record: type[Owned], ids: Iterable[str], because: str = "") -> None:
         """Find several at once, for `find` to know them; those that are not there it will refuse. Other
         owners' too, where it is said why that may be."""
@@ -177,16 +176,16 @@ class Work:
         if type(held) is record:
             return held
         assert id not in self._changed, f"{id} is the id of two rows that change"
-        found = self.connection.rows(record, select_to_change(record, "id"), {"id": id})
-        if found:
+        if found := self.connection.rows(record, select_to_change(record, "id"), {"id": id}):
             self._held[id] = found[0]
         return found[0] if found else None
 
     def rely_on(self, record: type[R], id: str) -> R | None:
         """A row that is no organization's own and that nobody changes before this unit ends, whoever
         else relies on it; None where there is none."""
-        found = self.connection.rows(record, select_to_rely_on(record, "id"), {"id": id})
-        return found[0] if found else None
+        return next(
+            iter(self.connection.rows(record, select_to_rely_on(record, "id"), {"id": id})), None
+        )
 
     def hold_or_insert(self, row: R) -> R:
         """The row with this id, to be changed, which is this one where there was none."""
@@ -394,7 +393,6 @@ class Work:
 
     def _one(self, record: type[R], id: str, select, missing: Problem) -> R:
         values = {"id": id, "organization_id": self.organization_id}
-        found = self.connection.rows(record, select(record, *values), values)
-        if not found:
+        if not (found := self.connection.rows(record, select(record, *values), values)):
             raise Refusal(missing, id)
         return found[0]

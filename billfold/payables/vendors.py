@@ -190,6 +190,11 @@ def bank_of(work: Work, vendor: Vendor) -> VendorBankAccount:
     return work.find(VendorBankAccount, vendor.bank_account_id)
 
 
+def with_bank(work: Work, vendor_id: str) -> Vendor:
+    """One vendor, and its bank account in the same query, for `bank_of` to know it."""
+    return work.find_with(Vendor, vendor_id, VendorBankAccount, "bank_account_id")
+
+
 def banks_of(work: Work, found: Iterable[Vendor]) -> None:
     """Find the bank accounts of some vendors in one query, for `bank_of` to know them."""
     work.find_all(VendorBankAccount, [each.bank_account_id for each in found if each.bank_account_id])

@@ -217,7 +217,7 @@ def create_bulk_vendor(
 )
 def get_vendor(work: Work, vendor_id: str) -> VendorView:
     """One vendor, archived or not."""
-    return view(work, work.find(Vendor, vendor_id))
+    return view(work, vendors.with_bank(work, vendor_id))
 
 
 @operations.patch(
@@ -265,7 +265,7 @@ def restore_vendor(work: Work, vendor_id: str) -> VendorView:
 )
 def get_vendor_bank_account(work: Work, vendor_id: str) -> VendorBankAccountView:
     """The vendor's bank account."""
-    return bank_view(vendors.bank_of(work, work.find(Vendor, vendor_id)))
+    return bank_view(vendors.bank_of(work, vendors.with_bank(work, vendor_id)))
 
 
 @operations.post(
