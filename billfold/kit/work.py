@@ -137,10 +137,11 @@ class Work:
 
     def find_with(self, record: type[R], id: str, other: type[Owned], by: str) -> R:
         """`find` a row, and with it what it names in a column, for `find` to know it."""
+        self._written(record)
         if not (found := self.connection.pair(record, other, by, id, self.organization_id)):
             raise Refusal(NOT_FOUND, id)
         self._seen.update((row.id, row) for row in found)
-        return found[0]
+        return self.find(record, id)
 
     def find_all(self, record: type[Owned], ids: Iterable[str], because: str = "") -> None:
         """Find several at once, for `find` to know them; those that are not there it will refuse. Other
@@ -183,9 +184,8 @@ class Work:
     def rely_on(self, record: type[R], id: str) -> R | None:
         """A row that is no organization's own and that nobody changes before this unit ends, whoever
         else relies on it; None where there is none."""
-        return next(
-            iter(self.connection.rows(record, select_to_rely_on(record, "id"), {"id": id})), None
-        )
+        found = self.connection.rows(record, select_to_rely_on(record, "id"), {"id": id})
+        return found[0] if found else None
 
     def hold_or_insert(self, row: R) -> R:
         """The row with this id, to be changed, which is this one where there was none."""
