@@ -5,6 +5,8 @@ import re
 import shlex
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 import urllib.request
@@ -370,3 +372,17 @@ def test_a_start_that_meets_trouble_is_one_sentence_in_the_log(sqlite_desk, monk
         sqlite_desk.runner.run(server({"type": "lifespan", "path": ""}, receive, send))
     sentence = "the database cannot be used: database or disk is full"
     assert said == [{"type": "lifespan.startup.failed", "message": sentence}]
+
+
+def test_the_log_has_its_form_from_the_first_line_and_outlives_its_handler():
+    lines = [
+        "import logging",
+        "from billfold.door import first_line",
+        "logging.getLogger('billfold').warning('first')",
+        "logging.getLogger().handlers.clear()",
+        "logging.getLogger('billfold').warning('second')",
+    ]
+    program = [sys.executable, "-c", "\n".join(lines)]
+    done = subprocess.run(program, capture_output=True, text=True, timeout=START_SECONDS_MAX)
+    first, second = done.stderr.splitlines()
+    assert json.loads(first)["event"] == "first" and second == "second"

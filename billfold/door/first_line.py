@@ -3,9 +3,13 @@
 import logging
 
 
+PYTHONS = logging.lastResort
+
+
 class FirstLine(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         prepare()
+        logging.lastResort = PYTHONS  # Who takes our handler away afterwards does without its form.
         logging.getLogger(record.name).handle(record)
 
 
