@@ -33,6 +33,7 @@ class List:
     @property
     def begin(self) -> bytes:
         """What stands once in an answer for each of its rows."""
+        assert self.record.ids
         return b'"id":"' + PREFIXES[self.record.ids].encode()
 
     def asked(self) -> Iterator[Asked]:

@@ -98,9 +98,12 @@ def _whole(report: Report, data: Data, receiver: Server, kind: str) -> None:
 
 def _paced(report: Report, data: Data, receiver: Server, kind: str) -> None:
     """From just before a change is committed, which is when its event is made, to its arrival."""
-    world.seed_billfold(
-        data, lambda work: [world.add_vendors(work), _subscribe(work, [receiver.base + "/well/0"])]
-    )
+
+    def fill(work: Work) -> None:
+        world.add_vendors(work)
+        _subscribe(work, [receiver.base + "/well/0"])
+
+    world.seed_billfold(data, fill)
     with _collected(receiver) as arrivals, Server("Billfold", data.serve(worker=True)) as server:
         asyncio.run(_change_vendors(server.base))
         _wait(receiver, ["/well/0"], EVENTS + 1)
@@ -271,7 +274,8 @@ async def _change_vendors(base: str) -> None:
 async def _claim_all(data: Data) -> list[float]:
     """Seconds for each thousand."""
     settings = Settings(data=str(data.folder), database=data.url, worker=False)
-    billfold, taken = Billfold(settings), []
+    billfold = Billfold(settings)
+    taken: list[float] = []
     async with billfold.lifespan():
         environment = billfold.environment
         await agenda.take_due(environment, 1)  # To connect, and to know the statements.
@@ -284,9 +288,12 @@ async def _claim_all(data: Data) -> list[float]:
                 if not items:
                     return taken
                 claimed += len(items)
-                await environment.write(
-                    lambda work, items=items: [agenda.finish(work, item) for item in items]
-                )
+
+                def finish(work: Work, items: list[AgendaItem] = items) -> None:
+                    for item in items:
+                        agenda.finish(work, item)
+
+                await environment.write(finish)
             taken.append(seconds / claimed * CLAIMED)
 
 

@@ -1,6 +1,7 @@
 """A cursor that lies deep in a list, given out by the program itself, without walking there."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import apsw
 import psycopg
@@ -23,14 +24,13 @@ class Depth:
 
     def __init__(self, data: Data) -> None:
         if data.url:
-            self.driver = psycopg.connect(data.url, autocommit=True)
-            self.connection: Connection = PostgresConnection(self.driver)
+            self.connection: Connection = PostgresConnection(psycopg.connect(data.url, autocommit=True))
         else:
-            self.driver = apsw.Connection(data.file, flags=apsw.SQLITE_OPEN_READONLY)
-            self.driver.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
-            self.connection = SqliteConnection(self.driver)
+            file = apsw.Connection(data.file, flags=apsw.SQLITE_OPEN_READONLY)
+            file.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
+            self.connection = SqliteConnection(file)
         secrets = load(data.folder)
-        self.work = SimpleNamespace(
+        self.work: Any = SimpleNamespace(
             connection=self, secrets=secrets, organization_id=world.ORGANIZATION
         )
 
@@ -38,7 +38,7 @@ class Depth:
         return self
 
     def __exit__(self, *error) -> None:
-        self.driver.close()
+        self.connection.driver.close()
 
     def page(self, each: List, asked: Asked, away: int) -> tuple[str | None, int]:
         """The cursor of a page, and how many rows stand before it: as far away as asked, or as the

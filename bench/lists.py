@@ -1,6 +1,7 @@
 """Lists of 100 out of 10,000 rows and out of a hundred times as many: the first page and a deep one."""
 
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
@@ -15,12 +16,13 @@ from bench.load import Server
 from bench.report import Report
 from billfold.kit.listing import Asked
 from billfold.kit.secrets import load
+from billfold.kit.tables import Owned
 from billfold.payables.bills import Bill, BillLine
 from billfold.payables.vendor_bank_accounts import VendorBankAccount
 from billfold.payables.vendors import Vendor
 
 FEW = 10_000
-MANY = {Vendor: 1_000_000, Bill: 600_000}
+MANY: Mapping[type[Owned], int] = {Vendor: 1_000_000, Bill: 600_000}
 DEEP_PAGES = 5_000
 DEEP_MOST, LARGE_MOST = 1.3, 1.5
 ROUNDS = 9
@@ -96,13 +98,17 @@ def _measure(report: Report, databases: Databases, kind: str) -> None:
     for name, pages in found.items():
         _judge(report, kind, name, pages)
         _detail(report, kind, name, pages)
-        many = f"{MANY[Vendor if name == 'vendors' else Bill]:,}"
-        for page, said in ((SMALL, f"first of {FEW:,}"), (LARGE, f"first of {many}"), (DEEP, "deep")):
+        count = MANY[Vendor if name == "vendors" else Bill]
+        for page, said in (
+            (SMALL, f"first of {FEW:,}"),
+            (LARGE, f"first of {count:,}"),
+            (DEEP, "deep"),
+        ):
             bar = f"{name}, {said}, {kind}", pages[0].milliseconds(page)
             report.figures["A page of 100, milliseconds (less is better)"].append(bar)
 
 
-def _filled(data: Data, counts: dict[type, int]) -> Data:
+def _filled(data: Data, counts: Mapping[type[Owned], int]) -> Data:
     world.seed_billfold(data)
     secrets = load(data.folder)
     seeding.pour(

@@ -113,10 +113,11 @@ class Server:
             raise RuntimeError(
                 f"{self.name} did not answer as it should:\n{script}\n{said}\n{self._said()}"
             )
-        number, unit = re.search(r"^\s+99%\s+([\d.]+)(us|ms|s|m)\s*$", said, re.M).groups()
-        rate = float(re.search(r"Requests/sec:\s+([\d.]+)", said)[1])
-        count = int(answered[1])
-        return Run(rate, used / count * 1e6, float(number) * MILLISECONDS[unit], count)
+        slow = re.search(r"^\s+99%\s+([\d.]+)(us|ms|s|m)\s*$", said, re.M)
+        rate = re.search(r"Requests/sec:\s+([\d.]+)", said)
+        assert slow and rate, said
+        count, p99 = int(answered[1]), float(slow[1]) * MILLISECONDS[slow[2]]
+        return Run(float(rate[1]), used / count * 1e6, p99, count)
 
     @cached_property
     def _seen(self) -> list[psutil.Process]:

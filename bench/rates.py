@@ -125,8 +125,8 @@ def _compare_reads(floor: Server, billfold: Server) -> None:
 def _compare_writes(floor: Server, billfold: Server) -> None:
     number = f"INV-{billfold.name}"
     bill = world.BILL | {"invoice": world.BILL["invoice"] | {"invoiceNumber": number}}
-    made = [server.ask("/connect/v3/bills", bill) for server in (floor, billfold)]
-    assert _same(*made, "/connect/v3/bills", OWN) > VALUES_MIN
+    path = "/connect/v3/bills"
+    assert _same(floor.ask(path, bill), billfold.ask(path, bill), path, OWN) > VALUES_MIN
 
 
 def _same(one: object, other: object, where: str, but: frozenset | set = frozenset()) -> int:

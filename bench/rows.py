@@ -6,6 +6,7 @@ one of 1,000,000 hold the same; times are spread over one year.
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 from bench import world
 from billfold.funding import rates
@@ -35,7 +36,7 @@ BIG_VENDOR = 7
 
 
 def vendors(secrets: Secrets, count: int) -> Iterator[Vendor]:
-    country, currency, account = map(_drawn, (COUNTRIES, CURRENCIES, ACCOUNTS))
+    country, currency, account = _drawn(COUNTRIES), _drawn(CURRENCIES), _drawn(ACCOUNTS)
     for number in range(count):
         id, (place, archived, said, name, *draws) = VENDOR_ID % number, _chances(number, count)
         named = ALIKE if number % OF_ALL_NAMED_ALIKE == 0 else f"{NAMES[name % 10]} Supplies {place}"
@@ -82,7 +83,7 @@ def bills(count: int, vendors: int) -> Iterator[Bill]:
 
 
 def bill(number: int, vendor_id: str, created_time: datetime = BEGAN, **fields) -> Bill:
-    usual = {
+    usual: dict[str, Any] = {
         "updated_time": BEGAN, "amount_cents": BILL_CENTS, "funding_cents": BILL_CENTS,
         "due_date": date(2026, 12, 31),
     }  # fmt: skip

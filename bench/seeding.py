@@ -28,17 +28,16 @@ def _pour_sqlite(data: Data, tables) -> None:
         driver.execute("BEGIN")
         for record, rows in tables:
             table = record.table.name
-            indexes = driver.execute(
-                "SELECT name, sql FROM sqlite_master"
-                " WHERE type='index' AND tbl_name=? AND sql NOT NULL",
-                (table,),
-            ).fetchall()
-            for name, _ in indexes:
+            made = (
+                "SELECT name, sql FROM sqlite_master WHERE type='index' AND tbl_name=? AND sql NOT NULL"
+            )
+            indexes = {str(name): str(sql) for name, sql in driver.execute(made, (table,))}
+            for name in indexes:
                 driver.execute(f"DROP INDEX {name}")
             insert = compiled(insert_into(record))
             driver.executemany(insert.text, (insert.ordered(_values(row)) for row in rows))
-            for _, made in indexes:
-                driver.execute(made)
+            for text in indexes.values():
+                driver.execute(text)
         driver.execute("COMMIT")
 
 

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 from bench.databases import Data
 from bench.floor import databases
@@ -28,7 +29,7 @@ BANK_ID = "vba01BENCHBA%04dbnch"
 ACCOUNT, DEPARTMENT, LOCATION = (
     demo_world.CLASSIFICATIONS[kind][0] for kind in ("chart_of_account", "department", "location")
 )
-BILL = {
+BILL: dict[str, Any] = {
     "vendorId": VENDOR_ID % 7,
     "dueDate": "2026-12-31",
     "description": "Monthly order of guitar strings",

@@ -3,6 +3,7 @@
 import os
 import sys
 from contextlib import asynccontextmanager
+from typing import Any
 
 import msgspec
 import uvicorn
@@ -55,7 +56,7 @@ def from_environment() -> Starlette:
 
 
 def main(url: str, port: str, processes: str = "1") -> None:
-    options = {
+    options: dict[str, Any] = {
         "host": "127.0.0.1", "port": int(port), "loop": "uvloop", "http": "httptools", "ws": "none",
         "log_level": "warning", "access_log": False, "server_header": False,
     }  # fmt: skip

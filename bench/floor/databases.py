@@ -136,11 +136,14 @@ class Postgres:
             return self.mine.tx
 
 
+def _begun(url: str) -> SqliteTx | PostgresTx:
+    return SqliteTx(url.removeprefix("sqlite:")) if url.startswith("sqlite:") else PostgresTx(url)
+
+
 def seed(url: str, sessions: list[tuple], vendors: list[tuple]) -> None:
     """A new database with these rows."""
-    ddl, tx = DDL, SqliteTx(url.removeprefix("sqlite:")) if url.startswith("sqlite:") else None
-    if tx is None:
-        tx = PostgresTx(url)
+    ddl, tx = DDL, _begun(url)
+    if isinstance(tx, PostgresTx):
         for here, there in POSTGRES.items():
             ddl = ddl.replace(here, there)
     with closing(tx):
