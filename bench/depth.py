@@ -13,7 +13,7 @@ from bench.databases import Data
 from billfold.kit import listing
 from billfold.kit.database import Connection
 from billfold.kit.listing import Asked
-from billfold.kit.postgres import PostgresConnection
+from billfold.kit.postgres_connection import PostgresConnection
 from billfold.kit.secrets import load
 from billfold.kit.sqlite import SqliteConnection
 

@@ -9,7 +9,7 @@ from psycopg import sql
 
 from bench.databases import Data
 from billfold.kit.database import insert_into
-from billfold.kit.postgres import PostgresConnection
+from billfold.kit.postgres_connection import PostgresConnection
 from billfold.kit.sqlite import SqliteConnection
 from billfold.kit.tables import Record
 

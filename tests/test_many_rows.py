@@ -26,7 +26,7 @@ from billfold.kit.database import (
     select_among_to_change,
     set_in,
 )
-from billfold.kit.postgres import PostgresConnection
+from billfold.kit.postgres_connection import PostgresConnection
 from billfold.kit.postgres_rows import update_all_of
 from billfold.kit.tables import TABLES, Record
 from billfold.payables.bills import BillLine

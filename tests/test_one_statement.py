@@ -1,13 +1,20 @@
 """PostgreSQL: one statement is read without a transaction, and all that is read is of one moment."""
 
 from contextlib import closing
+from functools import partial
 
 import psycopg
 import pytest
 
+from billfold import demo_world
+from billfold.access.roles import RoleType
+from billfold.access.sessions import SessionKind, open_session
+from billfold.kit.database import select_to_change
 from billfold.kit.errors import Unavailable
-from billfold.kit.postgres import PostgresConnection
-from tests.desk import V3, bill_of
+from billfold.kit.postgres_connection import PostgresConnection
+from billfold.kit.secrets import digest
+from billfold.payables.vendors import Vendor
+from tests.desk import CALLER, V3, bill_of
 
 BEGUN_AND_ENDED = [b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", b"COMMIT"]
 
@@ -22,10 +29,10 @@ def desk(copied_postgres_url, open_desk):
 
 @pytest.fixture
 def reads(desk):
-    async def read(rule, like):
-        return await desk.environment.database.read(rule, like)
+    async def read(rule, kind):
+        return await desk.environment.database.read(rule, kind)
 
-    return lambda rule, like: desk.runner.run(read(rule, like))
+    return lambda rule, kind: desk.runner.run(read(rule, kind))
 
 
 @pytest.fixture
@@ -65,11 +72,23 @@ def test_what_takes_several_statements_is_read_in_a_transaction_which_is_remembe
     assert commands == []
 
 
+def test_a_kind_that_has_needed_a_transaction_is_run_once_from_then_on(reads):
+    runs = []
+
+    def ask_twice(connection) -> list:
+        runs.append(connection)
+        return [connection.fetch("SELECT 1", []), connection.fetch("SELECT 2", [])]
+
+    for total in (2, 3, 4):
+        assert reads(ask_twice, "twice") == [[(1,)], [(2,)]]
+        assert len(runs) == total
+
+
 def test_all_that_a_read_asks_is_of_one_moment(desk, reads):
     with closing(psycopg.connect(desk.url, autocommit=True)) as other:
 
         def name_before_and_after_another_changes_it(connection) -> tuple:
-            ask = "SELECT name, created_time FROM vendors WHERE id = %s", [desk.acme]
+            ask = "SELECT name FROM vendors WHERE id = %s", [desk.acme]
             before = connection.fetch(*ask)
             other.execute("UPDATE vendors SET name = name || '!' WHERE id = %s", [desk.acme])
             return before, connection.fetch(*ask)
@@ -79,7 +98,7 @@ def test_all_that_a_read_asks_is_of_one_moment(desk, reads):
             assert before == after
 
 
-def test_who_is_to_read_cannot_write(desk, reads):
+def test_who_is_to_read_can_neither_write_nor_lock(desk, reads):
     def write(connection):
         text = "UPDATE vendors SET name = 'changed' WHERE id = %s"
         return connection.fetch(f"{text} RETURNING id", [desk.acme])
@@ -87,8 +106,68 @@ def test_who_is_to_read_cannot_write(desk, reads):
     def write_and_be_told_nothing(connection):
         connection.execute("UPDATE vendors SET name = 'changed' WHERE id = %s", [desk.acme])
 
+    def lock(connection):
+        return connection.rows(Vendor, select_to_change(Vendor, "id"), {"id": desk.acme})
+
     before = desk.call("GET", f"{V3}/vendors/{desk.acme}")
-    for rule in (write, write_and_be_told_nothing):
+    for rule in (write, write_and_be_told_nothing, lock):
         with pytest.raises(Unavailable, match="read-only"):
             reads(rule, rule)
     assert desk.call("GET", f"{V3}/vendors/{desk.acme}") == before
+
+
+def test_a_lock_is_taken_in_a_transaction(reads, commands):
+    assert reads(lambda connection: connection.try_lock("name"), "locks")
+    assert commands == BEGUN_AND_ENDED
+
+
+def test_what_the_gate_asks_is_not_counted(desk, commands):
+    """More than once where a session is not known, and of a partner's session always."""
+    path, good = f"{V3}/vendors/{desk.acme}", desk.session
+    who = {
+        "key": digest(demo_world.APPLICATION_KEY), "partner_id": demo_world.PARTNER_ID,
+        "organization_id": CALLER.organization_id, "user_id": CALLER.user_id,
+    }  # fmt: skip
+    open_partners = partial(open_session, kind=SessionKind.LOGIN_AS_USER, role=RoleType.ADMINISTRATOR)
+    partners, _ = desk.writes(lambda work: open_partners(work, **who))
+    commands.clear()
+    for headers, status in (
+        ({"sessionId": "nobodys", "devKey": demo_world.DEVELOPER_KEY}, 401),
+        ({"sessionId": good, "devKey": "nobodys"}, 400),
+        ({"sessionId": partners, "devKey": demo_world.PARTNER_DEVELOPER_KEY}, 200),
+        ({"sessionId": good, "devKey": demo_world.DEVELOPER_KEY}, 200),
+    ):
+        assert desk.answer("GET", path, headers=headers, session="").status_code == status
+    assert commands == []
+
+
+def test_a_connection_that_has_prepared_what_has_changed_is_not_used_again(desk):
+    path = f"{V3}/vendors/{desk.acme}"
+    for _ in range(3):
+        desk.call("GET", path)
+    with closing(psycopg.connect(desk.url, autocommit=True)) as other:
+        other.execute("ALTER TABLE vendors ALTER COLUMN email TYPE varchar(300)")
+    asked = [desk.answer("GET", path).status_code for _ in range(4)]
+    assert asked[1:] == [200] * 3
+
+
+@pytest.mark.parametrize("answered", [False, True])
+def test_a_read_is_run_again_only_where_the_server_has_answered_nothing(desk, reads, answered):
+    runs = []
+
+    def end_oneself(connection):
+        runs.append(connection)
+        with connection.apart():
+            if answered:
+                connection.fetch("SELECT 1", [])
+            if len(runs) == 1:
+                connection.fetch("SELECT pg_terminate_backend(pg_backend_pid())", [])
+        return connection.fetch("SELECT 2", [])
+
+    if answered:
+        with pytest.raises(Unavailable):
+            reads(end_oneself, "ends")
+        assert len(runs) == 1
+    else:
+        assert reads(end_oneself, "ends") == [(2,)]
+        assert len(runs) == 2 and runs[0] is not runs[1]

@@ -1,4 +1,4 @@
-"""A list asks the database as often for many rows as for a few."""
+"""How often the database is asked: by a list as often for many rows as for a few."""
 
 from functools import partial
 from itertools import count
@@ -7,13 +7,19 @@ import pytest
 
 from billfold import demo_world
 from billfold.access import organizations, users
-from billfold.kit.postgres import PostgresConnection
+from billfold.kit.callers import Caller
+from billfold.kit.errors import NOT_FOUND, Refusal
+from billfold.kit.postgres_connection import PostgresConnection
 from billfold.kit.sqlite import SqliteConnection
-from tests.desk import EVENTS, LOGIN_V2, V3, bill_of, vendor_of
+from billfold.payables import vendors
+from billfold.payables.vendor_bank_accounts import VendorBankAccount
+from billfold.payables.vendors import Vendor
+from tests.desk import CALLER, EVENTS, LOGIN_V2, V3, bill_of, vendor_of
 from tests.test_payments import bank_account
 from tests.test_webhook_levels import Callers
 
 MANY, FEW, STATEMENTS_MAX = 12, 2, 9
+OTHER = "00801OTHERS00000othe"
 BULK = {
     "processDate": "2027-01-05",
     "fundingAccount": {"type": "BANK_ACCOUNT", "id": demo_world.BANK_ACCOUNT_ID},
@@ -114,3 +120,41 @@ def test_what_a_partner_heard_of_many_organizations(desk, statements):
         callers.writes_vendor(callers.founds_child(), "Acme")
     path = f"{EVENTS}/events/subscription/{made['id']}"
     check(statements, lambda rows: callers.call("partner", "GET", path, max=rows)["results"])
+
+
+def test_a_vendor_and_its_bank_account_are_one_query(desk, asked):
+    desk.is_at_work()
+    bare = desk.vendor("Bare")
+    banked = desk.vendor("Banked", paymentInformation={"bankAccount": bank_account()})
+
+    def find(work) -> None:
+        asked.clear()
+        vendor = vendors.with_bank(work, banked)
+        assert vendors.bank_of(work, vendor).vendor_id == banked
+        assert vendors.with_bank(work, banked) is work.find(Vendor, banked) is vendor
+        assert len(asked) == 1
+        assert vendors.with_bank(work, bare).bank_account_id is None and len(asked) == 2
+
+    def find_what_this_unit_has_changed(work) -> None:
+        work.change(work.hold(Vendor, bare), name="Changed")
+        account = work.hold(VendorBankAccount, work.hold(Vendor, banked).bank_account_id)
+        work.change(account, name_on_account="Changed")
+        assert vendors.with_bank(work, bare).name == "Changed"
+        assert vendors.bank_of(work, vendors.with_bank(work, banked)).name_on_account == "Changed"
+
+    def find_anothers(work) -> None:
+        with pytest.raises(Refusal) as refused:
+            vendors.with_bank(work, banked)
+        assert refused.value.problems[0][0] is NOT_FOUND
+
+    def find_one_that_names_anothers(work) -> None:
+        with pytest.raises(Refusal) as refused:
+            vendors.bank_of(work, vendors.with_bank(work, banked))
+        assert refused.value.problems[0][0] is NOT_FOUND
+
+    moved = f"UPDATE vendor_bank_accounts SET organization_id = '{OTHER}' WHERE vendor_id = '{banked}'"
+    desk.reads(find)
+    desk.writes(find_what_this_unit_has_changed)
+    desk.reads(find_anothers, Caller(OTHER, CALLER.user_id, trusted=True))
+    desk.writes(lambda work: work.connection.execute(moved, []))
+    desk.reads(find_one_that_names_anothers)

@@ -189,8 +189,8 @@ class Door:
         dialect = operation.dialect
 
         def unit(work: Work) -> bytes:
-            self._admit(work, operation, arrival)
-            work.connection.new_moment()
+            with work.connection.apart():
+                self._admit(work, operation, arrival)
             if operation.asks:
                 arguments["asked"] = _asked(arrival) if arrival.query else NOTHING_ASKED
             if operation.query_name:
@@ -199,7 +199,7 @@ class Door:
                 arguments[operation.body_name] = dialect.body(operation, arrival)
             return dialect.said(operation.do(work, **arguments))
 
-        return await self.environment.read(unit, like=operation.do)
+        return await self.environment.read(unit, kind=operation.do)
 
     async def _write(self, operation: Operation, arrival: Arrival, arguments: dict, receive) -> bytes:
         """The gate looks on its own: who is not admitted never stands in the writers' line."""

@@ -83,8 +83,8 @@ def _type(element: Any, dialect: sa.Dialect) -> Any:
 
 
 class Connection:
-    """What a unit of work may ask of a driver; the two databases differ in the first six, and in how
-    several rows are sent."""
+    """What a unit of work may ask of a driver; the two databases differ in the first seven, and in
+    how several rows are sent."""
 
     def __init__(self, driver, dialect: sa.Dialect) -> None:
         self.driver = driver
@@ -103,8 +103,10 @@ class Connection:
         """Whether nobody else is at what this names; until this unit ends nobody else can be."""
         raise NotImplementedError
 
-    def new_moment(self) -> None:
-        """What is asked from here on is of one moment; what was asked before may be of another."""
+    def apart(self) -> AbstractContextManager:
+        """What is asked in this block may be of earlier moments than what is asked after it. So a rule
+        that only reads goes by no `settled` rows: their version was read in here."""
+        return nullcontext()
 
     def make_durable(self) -> None:
         """What this unit commits outlives the machine, also where it was begun otherwise."""
@@ -155,12 +157,13 @@ class Connection:
 
     def pair(
         self, record: type[R], other: type[Record], by: str, id: str, organization_id: str
-    ) -> list[Any]:
-        """An organization's row, and behind it the one that it names in a column, if it names one."""
-        own, query = len(record.__struct_fields__), select_with(record, other, by)
+    ) -> tuple[R, Record | None] | None:
+        """An organization's row, and the one of the same that it names in a column, if it names one."""
+        own = len(record.__struct_fields__)
+        query = select_with(record, other, by)
         for row in self.values(query, id=id, organization_id=organization_id):
-            return [record(*row[:own]), *([other(*row[own:])] if row[own] is not None else [])]
-        return []
+            return record(*row[:own]), other(*row[own:]) if row[own] is not None else None
+        return None
 
     def insert(self, record: type[R], rows: list[R]) -> None:
         compiled = self.compiled(insert_into(record))
@@ -219,9 +222,10 @@ class Database(Protocol):
     async def close(self) -> None: ...
     def glance(self, do: Callable[[Connection], T]) -> Awaitable[T]: ...
 
-    # All that is read is of one moment. `like` is the same for reads that ask alike: while one
-    # statement is enough for them, which is of one moment by itself, they need no transaction.
-    def read(self, do: Callable[[Connection], T], like: Hashable = None) -> Awaitable[T]: ...
+    # All that is read is of one moment, but what is read `apart`. Reads that ask alike are of one
+    # `kind`: until one of them needs more than a statement, which is of one moment by itself, they
+    # begin no transaction.
+    def read(self, do: Callable[[Connection], T], kind: Hashable = None) -> Awaitable[T]: ...
 
     # What is not `durable` may be undone when the database's machine fails: it waits for no disk.
     def write(self, do: Callable[[Connection], T], durable: bool = True) -> Awaitable[T]: ...

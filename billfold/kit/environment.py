@@ -70,10 +70,10 @@ class Environment:
     journeys: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def read(
-        self, do: Callable[[Work], T], caller: Caller | None = None, like: Hashable = None
+        self, do: Callable[[Work], T], caller: Caller | None = None, kind: Hashable = None
     ) -> T:
-        """Read as of one moment; `like` as the database has it."""
-        answer, work = await self.database.read(self._unit(do, caller), like)
+        """Read as of one moment; `kind` as the database has it."""
+        answer, work = await self.database.read(self._unit(do, caller), kind)
         self.clock.adopt(work.clock_state)
         return answer
 

@@ -1,37 +1,28 @@
-"""PostgreSQL: a rule runs in a thread that has a connection to itself, in one transaction.
+"""PostgreSQL: a rule runs in a thread that has a connection to itself, in one transaction, which a
+read that asks one thing does without.
 
 Many processes may do so at once: rows are locked before they are changed, and a unit of work
 that lost a race is run again from its beginning, which is safe because it touches only the database.
 """
 
 import asyncio
-import os
-import socket
 import sys
 from collections.abc import Awaitable, Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from functools import partial
-from math import inf
 from queue import Empty, LifoQueue
 from threading import local
 from time import monotonic
 from typing import TypeVar
 
 import psycopg
-from psycopg import pq
-from psycopg.errors import (
-    DeadlockDetected,
-    SerializationFailure,
-    UniqueViolation,
-    error_from_result,
-)
-from psycopg.pq.abc import PGresult
+from psycopg.errors import DeadlockDetected, SerializationFailure, UniqueViolation
 
-from billfold.kit.database import BETWEEN, IN_ONE, Connection
-from billfold.kit.errors import Conflict, InDoubt, Unavailable
+from billfold.kit.database import Connection
+from billfold.kit.errors import Conflict, Unavailable
 from billfold.kit.policy import Limits
-from billfold.kit.postgres_rows import DIALECT, FEW, as_json, insert_all, update_all_of
+from billfold.kit.postgres_connection import NEVER, NeedsTransaction, PostgresConnection
 
 ATTEMPTS_MAX = 4
 PREPARED_MAX = 1_000
@@ -40,7 +31,6 @@ SILENCE_SECONDS = 3
 QUEUE_SECONDS_MAX = 10.0
 # How long a server that stops waits for what still runs.
 LAST_SECONDS = 2.0
-NEVER = inf
 STOPPING = "the database is stopping here"
 # After how long a thread that has the server's answer asks the one that runs for its turn. Python's
 # own five milliseconds, after each of some ten statements, are more than the statements take.
@@ -65,138 +55,6 @@ TROUBLE = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalErr
 T = TypeVar("T")
 
 
-class AsksAgain(BaseException):
-    """A read that was to ask once wants more. No rule may take it for a failure."""
-
-
-class PostgresConnection(Connection):
-    def __init__(self, driver: psycopg.Connection) -> None:
-        super().__init__(driver, DIALECT)
-        self.cursor = driver.cursor()
-        # When the server was last asked; never, while nobody waits for it.
-        self.asked = NEVER
-        # How many statements, which only read, may be asked where `once` runs.
-        self._left: int | None = None
-
-    def fetch(self, text, arguments):
-        self._asks(reads=text.startswith("SELECT"))
-        return self.cursor.execute(text, arguments, prepare=True).fetchall()
-
-    def execute(self, text, arguments):
-        self._asks()
-        self.driver.execute(text, arguments, prepare=True)
-
-    def named(self, ids, most=0):
-        text = BETWEEN.join(ids)
-        # What a client calls an id may hold anything.
-        if len(ids) > FEW and text.count(BETWEEN) == len(ids) - 1:
-            yield IN_ONE, {"ids": text}
-        else:
-            yield from super().named(ids, most)
-
-    def insert(self, record, rows):
-        if len(rows) > FEW:
-            self.execute(insert_all(record), [as_json(rows)])
-        else:
-            super().insert(record, rows)
-
-    def update_all(self, record, names, rows):
-        if len(rows) <= FEW:
-            return super().update_all(record, names, rows)
-        ids = [row["id"] for row in rows]
-        if len({as_json([row[name] for name in names]) for row in rows}) == 1:
-            self.set_all(record, ids, {name: rows[0][name] for name in names})
-        else:
-            self.execute(update_all_of(record, *names), [as_json(rows), BETWEEN.join(ids)])
-
-    def execute_many(self, text, rows):
-        self._asks()
-        self.cursor.executemany(text, rows)  # Prepared, and on their way together.
-
-    def try_lock(self, name):
-        text = "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))"
-        ((locked,),) = self.fetch(text, [name])
-        return locked
-
-    def new_moment(self):
-        if self._left is not None:
-            self._left = 1
-
-    def once(self, do: Callable[[Connection], T]) -> T:
-        """Run `do` outside a transaction, where it asks once of each moment."""
-        self._left = 1
-        try:
-            return do(self)
-        finally:
-            self._left = None
-
-    def _asks(self, reads: bool = False) -> None:
-        if self._left is not None:
-            if not (reads and self._left):
-                raise AsksAgain
-            self._left -= 1
-        self.asked = monotonic()
-
-    def make_durable(self):
-        self.command(b"SET LOCAL synchronous_commit TO DEFAULT")
-
-    def together(self):
-        return self.driver.pipeline()
-
-    def cut(self) -> None:
-        """End the connection under whoever waits for it, who is then told that it is lost."""
-        with (
-            suppress(OSError, psycopg.Error),
-            socket.socket(fileno=os.dup(self.driver.fileno())) as end,
-        ):
-            end.shutdown(socket.SHUT_RDWR)
-
-    def transaction(self, do: Callable[[Connection], T]) -> T:
-        """Run `do` in the transaction that was begun, and end it."""
-        try:
-            answer = do(self)
-        except BaseException as error:
-            if isinstance(error, psycopg.Error):
-                self.driver.close()  # What it has prepared cannot be trusted any more.
-            else:
-                self.command(b"ROLLBACK")
-            raise
-        self._commit()
-        return answer
-
-    def _commit(self) -> None:
-        """What the server answers is certain; when it answers nothing, nobody knows what it did."""
-        self.asked = monotonic()
-        result = self.driver.pgconn.exec_(b"COMMIT")
-        if result.status == pq.ExecStatus.COMMAND_OK and result.command_status == b"COMMIT":
-            return
-        lost = self._is_lost(result)
-        self.driver.close()
-        if lost:
-            raise InDoubt("the connection was lost while committing")
-        if result.status == pq.ExecStatus.FATAL_ERROR:
-            raise error_from_result(result)
-        # After a failed statement PostgreSQL answers a COMMIT with ROLLBACK, and no error.
-        raise Unavailable("the transaction had failed")
-
-    def command(self, text: bytes) -> None:
-        """Past psycopg, which takes twice as long and at each ROLLBACK forgets all it has prepared."""
-        self.asked = monotonic()
-        result = self.driver.pgconn.exec_(text)
-        if result.status != pq.ExecStatus.COMMAND_OK:
-            lost = self._is_lost(result)
-            self.driver.close()
-            raise psycopg.OperationalError("connection lost") if lost else error_from_result(result)
-
-    def _is_lost(self, result: PGresult) -> bool:
-        """Whether the connection is gone. An error without SQLSTATE is none of the server's: libpq
-        still calls a connection good to whose other end it could not write any more."""
-        if self.driver.pgconn.status != pq.ConnStatus.OK:
-            return True
-        failed = result.status == pq.ExecStatus.FATAL_ERROR
-        return failed and result.error_field(pq.DiagnosticField.SQLSTATE) is None
-
-
 class PostgresDatabase:
     alone = False
     # A unit waits for the server at each statement, and for the threads that are at work meanwhile.
@@ -209,8 +67,8 @@ class PostgresDatabase:
         self._mine = local()
         self._idle: LifoQueue[PostgresConnection] = LifoQueue()
         self._open: set[PostgresConnection] = set()
-        # Which reads take more than one statement.
-        self._ask_again: set[Hashable] = set()
+        # The kinds of reads of which one has needed a transaction.
+        self._transacted: set[Hashable] = set()
         self._last: asyncio.TimerHandle | None = None
         self._over = False
 
@@ -244,10 +102,10 @@ class PostgresDatabase:
     def glance(self, do: Callable[[Connection], T]) -> Awaitable[T]:
         return self._in_thread(self._glance, do)
 
-    def read(self, do: Callable[[Connection], T], like: Hashable = None) -> Awaitable[T]:
-        if like is None or like in self._ask_again:
+    def read(self, do: Callable[[Connection], T], kind: Hashable = None) -> Awaitable[T]:
+        if kind is None or kind in self._transacted:
             return self._in_thread(self._read, do)
-        return self._in_thread(partial(self._read_once, like), do)
+        return self._in_thread(partial(self._read_outside, kind), do)
 
     def write(self, do: Callable[[Connection], T], durable: bool = True) -> Awaitable[T]:
         return self._in_thread(partial(self._write, BEGIN_WRITE if durable else BEGIN_HASTY), do)
@@ -300,20 +158,23 @@ class PostgresDatabase:
         connection = self._connection()
         try:
             return do(connection)
-        except TROUBLE:
-            if not connection.driver.closed:
+        except psycopg.Error:
+            lost = connection.driver.closed
+            connection.driver.close()  # What it has prepared cannot be trusted any more.
+            if connection.answered or not lost:
                 raise
-            # The server has let go of it since it was last used; nothing was begun.
-            return do(self._connect())
+        # The server has let go of it since it was last used.
+        return do(self._connect())
 
-    def _read_once(self, like: Hashable, do: Callable[[Connection], T]) -> T:
-        """A transaction is two journeys, as many as the gate and a row take without one."""
+    def _read_outside(self, kind: Hashable, do: Callable[[Connection], T]) -> T:
+        """Begin and end are two journeys, as many as the gate and one statement take. A read that needs
+        them is run anew, and the next of its kind begins at once."""
         try:
-            return self._glance(lambda connection: connection.once(do))
-        except AsksAgain:
-            self._ask_again.add(like)
-            self._give_back()
-            return self._read(do)
+            return self._glance(lambda connection: connection.outside(do))
+        except NeedsTransaction:
+            self._transacted.add(kind)
+        self._give_back()
+        return self._read(do)
 
     def _read(self, do: Callable[[Connection], T]) -> T:
         return self._begun(BEGIN_READ).transaction(do)
@@ -384,6 +245,7 @@ class PostgresDatabase:
     def _use(self, connection: PostgresConnection) -> PostgresConnection:
         self._give_back()
         self._mine.connection = connection
+        connection.answered = False
         return connection
 
     def _give_back(self) -> None:

@@ -10,7 +10,8 @@ from psycopg.sql import SQL, Identifier
 from billfold.kit.database import Connection
 from billfold.kit.errors import Unavailable, Unusable
 from billfold.kit.policy import LIMITS
-from billfold.kit.postgres import TROUBLE, PostgresConnection
+from billfold.kit.postgres import TROUBLE
+from billfold.kit.postgres_connection import PostgresConnection
 from billfold.kit.tables import Record, changing, metadata
 
 NAME_BYTES_MAX = 63

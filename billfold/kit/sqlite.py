@@ -161,7 +161,7 @@ class SqliteDatabase:
         finally:
             self._read_until = NEVER
 
-    async def read(self, do: Callable[[Connection], T], like: Hashable = None) -> T:
+    async def read(self, do: Callable[[Connection], T], kind: Hashable = None) -> T:
         self._check_open()
         self._read_until = monotonic() + READ_SECONDS_MAX
         reader = self.reader

@@ -29,8 +29,8 @@ from billfold.kit.ids import PREFIXES
 
 DATES_MAX = 1_000
 
-# By the prefix of its ids, so that an id can be looked up without importing its area.
 PREFIX_LENGTH = 3
+# By the prefix of its ids, so that an id can be looked up without importing its area.
 RECORDS: dict[str, type["Record"]] = {}
 # By the name of its table.
 TABLES: dict[str, type["Record"]] = {}

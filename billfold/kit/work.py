@@ -136,11 +136,12 @@ class Work:
         return known
 
     def find_with(self, record: type[R], id: str, other: type[Owned], by: str) -> R:
-        """`find` a row, and with it what it names in a column, for `find` to know it."""
-        self._written(record)
-        if not (found := self.connection.pair(record, other, by, id, self.organization_id)):
-            raise Refusal(NOT_FOUND, id)
-        self._seen.update((row.id, row) for row in found)
+        """`find` a row, and in the same query what it names in a column, for `find` to know it."""
+        if id not in self._seen and id not in self._held:
+            self._written(record)
+            if not (found := self.connection.pair(record, other, by, id, self.organization_id)):
+                raise Refusal(NOT_FOUND, id)
+            self._seen.update((row.id, row) for row in found if row)
         return self.find(record, id)
 
     def find_all(self, record: type[Owned], ids: Iterable[str], because: str = "") -> None:
