@@ -137,10 +137,12 @@ def test_a_vendor_and_its_bank_account_are_one_query(desk, asked):
 
     def find_what_this_unit_has_changed(work) -> None:
         work.change(work.hold(Vendor, bare), name="Changed")
-        account = work.hold(VendorBankAccount, work.hold(Vendor, banked).bank_account_id)
-        work.change(account, name_on_account="Changed")
-        assert vendors.with_bank(work, bare).name == "Changed"
+        (account,) = work.rows(VendorBankAccount, vendor_id=banked)
+        work.change(work.hold(VendorBankAccount, account.id), name_on_account="Changed")
+        asked.clear()
+        assert vendors.with_bank(work, bare).name == "Changed" and not asked
         assert vendors.bank_of(work, vendors.with_bank(work, banked)).name_on_account == "Changed"
+        assert len(asked) == 1
 
     def find_anothers(work) -> None:
         with pytest.raises(Refusal) as refused:

@@ -78,7 +78,7 @@ class Environment:
         return answer
 
     async def glance(self, do: Callable[[Work], T]) -> T:
-        """Read with one statement, which is of one moment by itself and needs no transaction."""
+        """Read without a transaction: each statement is of a moment of its own."""
         answer, work = await self.database.glance(self._unit(do))
         self.clock.adopt(work.clock_state)
         return answer

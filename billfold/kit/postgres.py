@@ -22,7 +22,12 @@ from psycopg.errors import DeadlockDetected, SerializationFailure, UniqueViolati
 from billfold.kit.database import Connection
 from billfold.kit.errors import Conflict, Unavailable
 from billfold.kit.policy import Limits
-from billfold.kit.postgres_connection import NEVER, NeedsTransaction, PostgresConnection
+from billfold.kit.postgres_connection import (
+    ANY_NUMBER,
+    NEVER,
+    NeedsTransaction,
+    PostgresConnection,
+)
 
 ATTEMPTS_MAX = 4
 PREPARED_MAX = 1_000
@@ -49,8 +54,12 @@ ALIVE = "-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepaliv
 PATIENT = "-c statement_timeout=0 -c idle_in_transaction_session_timeout=0"
 
 # Not the request's fault and not ours. Internal are, to psycopg, a server that may only be read
-# (another has become the first), broken storage, and a time-out of the server's own.
-TROUBLE = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError)
+# (another has become the first), broken storage, and a time-out of the server's own; not supported
+# is a statement that was prepared before its table changed.
+TROUBLE = (
+    psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError,
+    psycopg.NotSupportedError,
+)  # fmt: skip
 
 T = TypeVar("T")
 
@@ -154,27 +163,31 @@ class PostgresDatabase:
         finally:
             self._give_back()
 
-    def _glance(self, do: Callable[[PostgresConnection], T]) -> T:
-        connection = self._connection()
+    def _glance(self, do: Callable[[Connection], T]) -> T:
         try:
-            return do(connection)
-        except psycopg.Error:
-            lost = connection.driver.closed
-            connection.driver.close()  # What it has prepared cannot be trusted any more.
-            if connection.answered or not lost:
-                raise
-        # The server has let go of it since it was last used.
-        return do(self._connect())
+            return self._outside(do, ANY_NUMBER)
+        except NeedsTransaction:
+            raise AssertionError("who only glances writes nothing") from None
 
     def _read_outside(self, kind: Hashable, do: Callable[[Connection], T]) -> T:
         """Begin and end are two journeys, as many as the gate and one statement take. A read that needs
         them is run anew, and the next of its kind begins at once."""
         try:
-            return self._glance(lambda connection: connection.outside(do))
+            return self._outside(do, most=1)
         except NeedsTransaction:
             self._transacted.add(kind)
         self._give_back()
         return self._read(do)
+
+    def _outside(self, do: Callable[[Connection], T], most: int) -> T:
+        """On a new connection where the server has let go of the one that was idle."""
+        connection = self._connection()
+        try:
+            return connection.outside(do, most)
+        except TROUBLE:
+            if not connection.was_gone:
+                raise
+        return self._connect().outside(do, most)
 
     def _read(self, do: Callable[[Connection], T]) -> T:
         return self._begun(BEGIN_READ).transaction(do)
@@ -195,6 +208,8 @@ class PostgresDatabase:
             connection.command(begin)
         except TROUBLE:
             connection.driver.close()
+            if connection.was_cut:  # It is silent, or gives way to the end: it is not waited for twice.
+                raise
             connection = self._connect()
             connection.command(begin)
         return connection
@@ -245,7 +260,6 @@ class PostgresDatabase:
     def _use(self, connection: PostgresConnection) -> PostgresConnection:
         self._give_back()
         self._mine.connection = connection
-        connection.answered = False
         return connection
 
     def _give_back(self) -> None:

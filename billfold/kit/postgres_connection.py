@@ -1,6 +1,6 @@
 """A connection to PostgreSQL: what a unit of work asks of it, and how it begins and ends.
 
-Without a transaction a unit may read what one statement finds, which is of one moment by itself.
+Without a transaction a unit may only read: what one statement finds is of one moment by itself.
 """
 
 import os
@@ -8,17 +8,16 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import lru_cache
 from math import inf
 from time import monotonic
 from typing import TypeVar
 
 import psycopg
 from psycopg import pq
-from psycopg.errors import error_from_result
+from psycopg.errors import QueryCanceled, error_from_result
 from psycopg.pq.abc import PGresult
 
-from billfold.kit.database import BETWEEN, IN_ONE, STATEMENTS_MAX, Connection
+from billfold.kit.database import BETWEEN, IN_ONE, Connection
 from billfold.kit.errors import InDoubt, Unavailable
 from billfold.kit.postgres_rows import DIALECT, FEW, as_json, insert_all, update_all_of
 
@@ -32,27 +31,23 @@ class NeedsTransaction(BaseException):
     """What was asked outside a transaction needs one. No rule may take it for a failure."""
 
 
-@lru_cache(STATEMENTS_MAX)
-def _only_reads(text: str) -> bool:
-    """Not even a lock is taken."""
-    return text.startswith("SELECT") and " FOR " not in text
-
-
 class PostgresConnection(Connection):
     def __init__(self, driver: psycopg.Connection) -> None:
         super().__init__(driver, DIALECT)
         self.cursor = driver.cursor()
         # When the server was last asked; never, while nobody waits for it.
         self.asked = NEVER
-        # Whether the server has answered a statement since this is somebody's.
-        self.answered = False
+        # Whether somebody here has ended it; and whether the server had, when it was asked next.
+        self.was_cut = self.was_gone = False
+        # Whether the server has answered who reads outside a transaction.
+        self._answered = False
         # How many statements may still be asked outside a transaction.
         self._left: int | None = None
 
     def fetch(self, text, arguments):
-        self._asks(_only_reads(text))
+        self._asks(text)
         found = self.cursor.execute(text, arguments, prepare=True).fetchall()
-        self.answered = True
+        self._answered = True
         return found
 
     def execute(self, text, arguments):
@@ -92,12 +87,17 @@ class PostgresConnection(Connection):
         ((locked,),) = self.fetch(text, [name])
         return locked
 
-    def outside(self, do: Callable[[Connection], T]) -> T:
-        """Run `do` outside a transaction. It may only read, and ask once, but for what it asks `apart`.
-        Raises NeedsTransaction where it wants more."""
-        self._left = 1
+    def outside(self, do: Callable[[Connection], T], most: int) -> T:
+        """Run `do` outside a transaction. It may only read, and ask so often at `most`, but for what it
+        asks `apart`. Raises NeedsTransaction where it wants more."""
+        self._left, self._answered = most, False
         try:
             return do(self)
+        except psycopg.Error as error:
+            self.was_gone = self.driver.closed and not (self._answered or self.was_cut)
+            if not isinstance(error, QueryCanceled):
+                self.driver.close()  # What it has prepared cannot be trusted any more.
+            raise
         finally:
             self._left = None
 
@@ -110,9 +110,10 @@ class PostgresConnection(Connection):
         finally:
             self._left = left
 
-    def _asks(self, only_reads: bool = False) -> None:
+    def _asks(self, text: str = "") -> None:
+        """What locks by a function says so by asking without its text."""
         if self._left is not None:
-            if not (only_reads and self._left):
+            if not (self._left and text.startswith("SELECT") and " FOR " not in text):
                 raise NeedsTransaction
             self._left -= 1
         self.asked = monotonic()
@@ -125,6 +126,7 @@ class PostgresConnection(Connection):
 
     def cut(self) -> None:
         """End the connection under whoever waits for it, who is then told that it is lost."""
+        self.was_cut = True
         with (
             suppress(OSError, psycopg.Error),
             socket.socket(fileno=os.dup(self.driver.fileno())) as end,

@@ -138,7 +138,6 @@ class Work:
     def find_with(self, record: type[R], id: str, other: type[Owned], by: str) -> R:
         """`find` a row, and in the same query what it names in a column, for `find` to know it."""
         if id not in self._seen and id not in self._held:
-            self._written(record)
             if not (found := self.connection.pair(record, other, by, id, self.organization_id)):
                 raise Refusal(NOT_FOUND, id)
             self._seen.update((row.id, row) for row in found if row)
