@@ -67,7 +67,7 @@ class Relay:
             while data := source.recv(65536):
                 while self.mode == "freeze":
                     time.sleep(0.05)
-                if self.cut_at.encode() in data:
+                if self.cut_at and self.cut_at.encode() in data:
                     carries.set()
                 if self.mode == mode and carries.is_set() and b"COMMIT\0" in data:
                     self.mode = "pass"

@@ -1,5 +1,6 @@
 """PostgreSQL: one statement is read without a transaction, and all that is read is of one moment."""
 
+import asyncio
 from contextlib import closing
 from functools import partial
 
@@ -9,9 +10,12 @@ import pytest
 from billfold import demo_world
 from billfold.access.roles import RoleType
 from billfold.access.sessions import SessionKind, open_session
+from billfold.environments import host
 from billfold.kit import postgres
 from billfold.kit.database import select_to_change
 from billfold.kit.errors import Unavailable
+from billfold.kit.policy import Limits
+from billfold.kit.postgres import PostgresDatabase
 from billfold.kit.postgres_connection import PostgresConnection
 from billfold.kit.secrets import digest
 from billfold.payables.vendors import Vendor
@@ -21,7 +25,9 @@ BEGUN_AND_ENDED = [b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", b"COMMIT"
 
 
 @pytest.fixture
-def desk(copied_postgres_url, open_desk):
+def desk(copied_postgres_url, open_desk, monkeypatch):
+    # What the server asks by itself would stand among what is said of transactions.
+    monkeypatch.setattr(host, "OTHERS_TURN_SECONDS", 60.0)
     desk = open_desk(copied_postgres_url)
     desk.signs_in()
     desk.acme = desk.vendor()
@@ -175,20 +181,24 @@ def test_a_read_is_run_again_only_where_the_server_has_answered_nothing(desk, re
 
 
 @pytest.mark.parametrize("kind", ["name", None])
-def test_a_server_that_is_silent_is_waited_for_once(relay, open_desk, monkeypatch, kind):
+def test_a_server_that_is_silent_is_waited_for_once(relay, monkeypatch, kind):
     monkeypatch.setattr(postgres, "SILENCE_SECONDS", 0)
-    far_desk = open_desk(relay.url, statement_seconds=1, connections=1)
-    database, dialled = far_desk.environment.database, []
-    monkeypatch.setattr(database, "_dial", dialled.append)
+    database, dialled = PostgresDatabase(relay.url, Limits(connections=1, statement_seconds=1)), []
+    dial = database._dial
+    monkeypatch.setattr(database, "_dial", lambda more: dialled.append(more) or dial(more))
 
-    async def read_of_a_frozen_server():
+    async def read_twice():
+        ask = lambda connection: connection.fetch("SELECT 1", [])
+        await database.start()
+        await database.read(ask, kind)
         relay.mode = "freeze"
-        await database.read(lambda connection: connection.fetch("SELECT 1", []), kind)
+        with pytest.raises(Unavailable):
+            await database.read(ask, kind)
+        relay.mode = "pass"
+        await database.close()
 
-    with pytest.raises(Unavailable):
-        far_desk.runner.run(read_of_a_frozen_server())
-    relay.mode = "pass"
-    assert dialled == []
+    asyncio.run(read_twice())
+    assert len(dialled) == 1
 
 
 def test_a_statement_that_took_too_long_does_not_cost_its_connection(desk, open_desk):
