@@ -20,10 +20,14 @@ CLIENTS = {"one client": 1, "16 clients": 16}
 # Fifty at once take longer, and what is on its way when the time is over does not count.
 SECONDS_TIMES = 2
 PAYEES, BILLS = 1_000, 50_000
-# Fifty in a row are of fifty vendors here, and of one there.
-MIXED, TOGETHER = range(BILLS), range(BILLS, 2 * BILLS)
-ONE_BY_ONE, OF_MANY, OF_ONE = "one by one", "50 at once, of 50 vendors", "50 at once, of one vendor"
-NAMES = [ONE_BY_ONE, OF_MANY, OF_ONE]
+# So many bills in a row are of one vendor here, and there, and there.
+IN_A_ROW = 1, 2, AT_ONCE
+MIXED, PAIRED, TOGETHER = HEAPS = [range(place * BILLS, (place + 1) * BILLS) for place in range(3)]
+ONE_BY_ONE = "one by one"
+NAMES = {
+    ONE_BY_ONE: MIXED, "50 at once, of 50 vendors": MIXED, "50 at once, of 25 vendors": PAIRED,
+    "50 at once, of one vendor": TOGETHER,
+}  # fmt: skip
 
 
 def measure(report: Report, databases: Databases, rounds: int, seconds: int) -> None:
@@ -35,9 +39,9 @@ def measure(report: Report, databases: Databases, rounds: int, seconds: int) -> 
         f"A dollar each of {BILLS:,} bills of {PAYEES:,} vendors, by clients that wait for an answer"
         f" before they ask again, {rounds} rounds of {seconds} s in turn; the times are the median of"
         f" the rounds'. One by one is `POST /connect/v3/payments`, {AT_ONCE} at once"
-        f" `POST /connect/v3/payments/bulk`: bills of {AT_ONCE} vendors are {AT_ONCE} payments; bills"
-        " of one vendor are combined into 2. What many pay at the same time shares its commits, so"
-        " that one by one costs each of them less."
+        f" `POST /connect/v3/payments/bulk`: bills of {AT_ONCE} vendors are {AT_ONCE} payments; those"
+        " of one vendor are combined, all of one into 2. What many pay at the same time shares its"
+        " commits, so that one by one costs each of them less."
     )
     report.say()
     report.say("| | bills/s | CPU us/bill | p99 ms | times one by one |")
@@ -60,10 +64,10 @@ def _measure(
         data,
         (Vendor, map(_payee, rows.vendors(secrets, PAYEES))),
         (VendorBankAccount, rows.accounts(secrets, PAYEES)),
-        (Bill, map(_bill, (*MIXED, *TOGETHER))),
-        (BillLine, rows.lines(2 * BILLS)),
+        (Bill, (_bill(number) for heap in HEAPS for number in heap)),
+        (BillLine, rows.lines(len(HEAPS) * BILLS)),
     )
-    paid = {MIXED: 0, TOGETHER: 0}
+    paid = dict.fromkeys(HEAPS, 0)
     times = {}
     with Server("Billfold", data.serve()) as server:
         for clients, connections in CLIENTS.items():
@@ -98,7 +102,7 @@ def _in_turn(
     found: dict[str, list[Run]] = defaultdict(list)
 
     def pay(name: str) -> Run:
-        heap, size = TOGETHER if name == OF_ONE else MIXED, 1 if name == ONE_BY_ONE else AT_ONCE
+        heap, size = NAMES[name], 1 if name == ONE_BY_ONE else AT_ONCE
         run = server.measure(scripts.pay_bills(heap, paid[heap], size), seconds, connections)
         # Those that were on their way when the time was over are paid too.
         paid[heap] += (run.requests + connections) * size
@@ -118,5 +122,5 @@ def _payee(vendor: Vendor) -> Vendor:
 
 
 def _bill(number: int) -> Bill:
-    vendor = number if number in MIXED else number // AT_ONCE
+    vendor = number // IN_A_ROW[number // BILLS]
     return rows.bill(number, rows.VENDOR_ID % (vendor % PAYEES))
